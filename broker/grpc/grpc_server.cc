@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+// How the server is built; what each setting is for stands beside it.
+#include "broker/grpc/grpc_server.h"
+
+#include <grpc/support/log.h>
+#include <google/protobuf/stubs/logging.h>
+#include <grpcpp/ext/channelz_service_plugin.h>
+#include <grpcpp/ext/proto_server_reflection_plugin.h>
+#include <grpcpp/resource_quota.h>
+#include <grpcpp/server.h>
+#include <grpcpp/server_builder.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <mutex>
+#include <utility>
+
+#include "broker/grpc/malformed_requests.h"
+
+namespace cordwood::broker {
+namespace {
+
+// A connection may hold so many calls; more wait in the client. One connection of a consumer with one call per partition needs thousands.
+constexpr int kStreamsPerConnectionMax = 20'000;
+// Clients that look after their connections ping every 10 s at most.
+constexpr int kClientPingIntervalMs = 5'000;
+
+void RegisterPlugins(bool channelz) {
+  static std::once_flag reflection;
+  std::call_once(reflection, grpc::reflection::InitProtoReflectionServerBuilderPlugin);
+  static std::once_flag channelz_once;
+  if (channelz) std::call_once(channelz_once, grpc::channelz::experimental::InitChannelzService);
+}
+
+}  // namespace
+
+GrpcServer::GrpcServer(std::vector<std::unique_ptr<grpc::Service>> services) : services_(std::move(services)) {}
+
+GrpcServer::~GrpcServer() = default;
+
+Status GrpcServer::Start(const GrpcServerOptions& options, NetworkThreads& threads) {
+  RegisterPlugins(options.channelz);
+  grpc::ServerBuilder builder;
+  int port = 0;
+  builder.AddListeningPort(options.address, grpc::InsecureServerCredentials(), &port);
+  // With it a second broker on the same port would share its connections instead of failing.
+  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  builder.AddChannelArgument(GRPC_ARG_ENABLE_CHANNELZ, options.channelz ? 1 : 0);
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kStreamsPerConnectionMax);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, kClientPingIntervalMs);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  // Each waiting synchronous queue is one more thread that the one epoll set may wake for an event of the data plane's.
+  builder.SetSyncServerOption(grpc::ServerBuilder::NUM_CQS, 1);
+  builder.SetSyncServerOption(grpc::ServerBuilder::MIN_POLLERS, 1);
+  builder.SetSyncServerOption(grpc::ServerBuilder::MAX_POLLERS, 1);
+  grpc::ResourceQuota quota("broker");
+  quota.SetMaxThreads(options.sync_threads_max);
+  builder.SetResourceQuota(quota);
+  std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> interceptors;
+  interceptors.push_back(NameMalformedRequests());
+  builder.experimental().SetInterceptorCreators(std::move(interceptors));
+  for (const auto& service : services_) builder.RegisterService(service.get());
+  threads.AddTo(builder);
+  server_ = builder.BuildAndStart();
+  if (server_ == nullptr || port == 0) {
+    return Error(Reason::kInvalidConfig, "cannot listen on " + options.address + "; is another process there?");
+  }
+  port_ = static_cast<std::uint16_t>(port);
+  return absl::OkStatus();
+}
+
+void GrpcServer::Shutdown(absl::Duration timeout) {
+  if (server_ != nullptr) server_->Shutdown(std::chrono::system_clock::now() + absl::ToChronoMicroseconds(timeout));
+}
+
+void QuietGrpcLog() {
+  if (std::getenv("GRPC_VERBOSITY") == nullptr) gpr_set_log_function([](gpr_log_func_args*) {});
+  google::protobuf::SetLogHandler(nullptr);  // it would print a line for every string of a client that is not UTF-8
+}
+
+}  // namespace cordwood::broker

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+// The one gRPC server: the network threads' calls, the synchronous services, reflection.
+#pragma once
+
+#include <grpcpp/impl/codegen/service_type.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "broker/grpc/network_thread.h"
+#include "storage/base/reason.h"
+
+namespace grpc {
+class Server;
+}  // namespace grpc
+
+namespace cordwood::broker {
+
+struct GrpcServerOptions {
+  std::string address;       // HOST:PORT
+  bool channelz = false;
+  int sync_threads_max = 64;  // of all synchronous calls; beyond it they are refused with RESOURCE_EXHAUSTED
+};
+
+// Threading: Start and Shutdown from the owner, once each.
+class GrpcServer {
+ public:
+  explicit GrpcServer(std::vector<std::unique_ptr<grpc::Service>> services);
+  ~GrpcServer();  // after Shutdown(), or without Start()
+
+  // Listens; calls are served from here on. INVALID_CONFIG if the address cannot be had.
+  Status Start(const GrpcServerOptions& options, NetworkThreads& threads);
+  std::uint16_t port() const { return port_; }
+  // Refuses new calls, lets open ones finish for `timeout`, then cancels them. The network threads must be running.
+  void Shutdown(absl::Duration timeout);
+
+ private:
+  const std::vector<std::unique_ptr<grpc::Service>> services_;
+  std::unique_ptr<grpc::Server> server_;
+  std::uint16_t port_ = 0;
+};
+
+// Before anything of gRPC: its own log lines are dropped unless GRPC_VERBOSITY asks for them, for any client can cause them.
+void QuietGrpcLog();
+
+}  // namespace cordwood::broker

@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: Apache-2.0
+// Records in and out through real sockets, doors, handlers and a real shard, by the generated stubs.
+#include "broker/grpc/log_doors.h"
+
+#include <grpcpp/create_channel.h>
+#include <grpcpp/server_builder.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <string>
+#include <future>
+#include <thread>
+#include <vector>
+
+#include "broker/grpc/log_wire.h"
+#include "broker/handlers/handlers_fixture.h"
+#include "cordwood/v1/log.grpc.pb.h"
+#include "tests/support/wait_until.h"
+
+namespace cordwood::broker {
+namespace {
+
+namespace v1 = cordwood::v1;
+using ::testing::ElementsAre;
+
+std::string BatchText(const std::vector<std::string>& values) {
+  return std::string(cordwood::BatchOf(MakeBatch(values, Codec::kNone, Clock::System().WallMs()).view()));
+}
+
+class LogDoorsTest : public ::testing::Test {
+ protected:
+  explicit LogDoorsTest(std::int64_t budget_bytes = 128 << 20, std::size_t window_bytes = 4 << 20) : budget_(budget_bytes) {
+    options_.window_bytes = window_bytes;
+  }
+  void SetUp() override {
+    doors_ = std::make_unique<LogDoors>(threads_.at(0), shard_.table(), shard_.readers(), options_);
+    shard_.Start({{&threads_.at(0).outbox(), &doors_->publications()}});
+    grpc::ServerBuilder builder;
+    builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port_);
+    threads_.AddTo(builder);
+    server_ = builder.BuildAndStart();
+    threads_.Start();
+    doors_->SetImage(shard_.CreateTopic("t", 2));
+    grpc::ChannelArguments arguments;
+    arguments.SetMaxReceiveMessageSize(-1);
+    channel_ = grpc::CreateCustomChannel("127.0.0.1:" + std::to_string(port_), grpc::InsecureChannelCredentials(), arguments);
+    stub_ = v1::Log::NewStub(channel_);
+  }
+  void TearDown() override { Stop(); }
+  void Stop() {
+    if (server_ == nullptr) return;
+    EXPECT_TRUE(threads_.Drain(absl::Seconds(5)));
+    server_->Shutdown(std::chrono::system_clock::now() + std::chrono::seconds(1));
+    shard_.Stop();
+    threads_.Stop();
+    doors_.reset();
+    server_.reset();
+  }
+
+  static v1::ProduceRequest RequestOf(std::uint64_t seq, int partition, const std::string& batches) {
+    v1::ProduceRequest request;
+    request.set_seq(seq);
+    v1::ProduceEntry& entry = *request.add_entries();
+    entry.set_topic("t");
+    entry.set_partition(partition);
+    entry.set_batches(batches);
+    return request;
+  }
+  v1::ProduceResponse Produce(const v1::ProduceRequest& request) {
+    grpc::ClientContext context;
+    v1::ProduceResponse response;
+    status_ = stub_->Produce(&context, request, &response);
+    return response;
+  }
+  v1::FetchResponse Fetch(int partition, std::int64_t offset, bool as_records = false, int max_wait_ms = 0) {
+    grpc::ClientContext context;
+    v1::FetchRequest request;
+    request.set_as_records(as_records);
+    request.set_max_wait_ms(max_wait_ms);
+    request.set_min_bytes(1);
+    v1::FetchPartition& from = *request.add_partitions();
+    from.set_topic("t");
+    from.set_partition(partition);
+    from.set_fetch_offset(offset);
+    v1::FetchResponse response;
+    status_ = stub_->Fetch(&context, request, &response);
+    return response;
+  }
+  v1::Reason ReasonOfStatus() {
+    v1::RpcStatus packed;
+    v1::ErrorDetail detail;
+    if (!packed.ParseFromString(status_.error_details()) || packed.details_size() != 1) return v1::NONE;
+    return detail.ParseFromString(packed.details(0).value()) ? detail.reason() : v1::NONE;
+  }
+  bool OpenCallsBecome(std::size_t count) {
+    return testing::WaitUntil([&] {
+      std::promise<std::size_t> open;
+      threads_.at(0).Run([&] { open.set_value(threads_.at(0).calls().open_calls()); });
+      return open.get_future().get() == count;
+    });
+  }
+
+  ByteBudget budget_;
+  LogDoorsOptions options_;
+  NetworkThreads threads_{NetworkOptions{}, budget_, Clock::System()};
+  TestShard shard_{Clock::System(), EncodeRecords};
+  std::unique_ptr<LogDoors> doors_;
+  std::unique_ptr<grpc::Server> server_;
+  std::shared_ptr<grpc::Channel> channel_;
+  std::unique_ptr<v1::Log::Stub> stub_;
+  grpc::Status status_;
+  int port_ = 0;
+};
+
+TEST_F(LogDoorsTest, UnaryProduceAndFetchGoThroughEveryRoom) {
+  const v1::ProduceResponse response = Produce(RequestOf(1, 0, BatchText({"a", "b"}) + BatchText({"c"})));
+  ASSERT_TRUE(status_.ok()) << status_.error_message();
+  EXPECT_THAT(response.done(0).base_offset(), ElementsAre(0, 2));
+  const v1::FetchResponse fetched = Fetch(0, 0);
+  EXPECT_EQ(ValuesOf(fetched.results(0).batches()), "a b c");
+  EXPECT_EQ(fetched.results(0).high_watermark(), 3);
+}
+
+TEST_F(LogDoorsTest, ASimpleClientSendsAndGetsPlainRecords) {
+  v1::ProduceRequest request;
+  v1::ProduceEntry& entry = *request.add_entries();
+  entry.set_topic("t");
+  for (const char* value : {"x", "y"}) entry.add_records()->set_value(value);
+  const v1::ProduceResponse response = Produce(request);
+  ASSERT_TRUE(status_.ok());
+  ASSERT_EQ(response.done(0).partition_size(), 1);
+  const v1::FetchResponse fetched = Fetch(response.done(0).partition(0), 1, /*as_records=*/true);
+  ASSERT_EQ(fetched.results(0).records_size(), 1);
+  EXPECT_EQ(fetched.results(0).records(0).value(), "y");
+  EXPECT_EQ(fetched.results(0).records(0).offset(), 1);
+}
+
+TEST_F(LogDoorsTest, RefusedRequestsEndTheUnaryCallWithTheirReason) {
+  Produce(v1::ProduceRequest());
+  EXPECT_EQ(status_.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(status_.error_message(), "a produce request without entries");
+  EXPECT_EQ(ReasonOfStatus(), v1::INVALID_REQUEST);
+  const v1::FetchResponse fetched = Fetch(0, 5);
+  EXPECT_TRUE(status_.ok());
+  EXPECT_EQ(fetched.results(0).error().reason(), v1::OFFSET_OUT_OF_RANGE);
+}
+
+TEST_F(LogDoorsTest, AStreamOfProducesIsAnsweredCompletelyAndEndsWell) {
+  constexpr int kMessages = 500;
+  grpc::ClientContext context;
+  auto stream = stub_->ProduceStream(&context);
+  std::thread writer([&] {
+    for (int i = 0; i < kMessages; ++i) {
+      v1::ProduceRequest request = RequestOf(static_cast<std::uint64_t>(i), i % 2, BatchText({std::to_string(i)}));
+      request.mutable_entries(0)->set_handle(static_cast<std::uint32_t>(i % 2 + 1));
+      if (i >= 2) request.mutable_entries(0)->clear_topic();
+      if (i >= 2) request.mutable_entries(0)->clear_partition();
+      ASSERT_TRUE(stream->Write(request));
+    }
+    stream->WritesDone();
+  });
+  std::vector<std::int64_t> offsets(kMessages, -1);
+  v1::ProduceResponse response;
+  std::uint64_t window = 0;
+  while (stream->Read(&response)) {
+    window = std::max<std::uint64_t>(window, response.window_bytes());
+    for (const v1::Done& done : response.done()) offsets[done.seq()] = done.base_offset(0);
+  }
+  writer.join();
+  EXPECT_TRUE(stream->Finish().ok());
+  EXPECT_EQ(window, 4u << 20);
+  for (int i = 0; i < kMessages; ++i) EXPECT_EQ(offsets[static_cast<std::size_t>(i)], i / 2) << i;
+}
+
+TEST_F(LogDoorsTest, AStreamThatSendsNonsenseEndsAfterItsEarlierAnswers) {
+  grpc::ClientContext context;
+  auto stream = stub_->ProduceStream(&context);
+  stream->Write(RequestOf(1, 0, BatchText({"a"})));
+  v1::ProduceRequest wrong = RequestOf(2, 0, BatchText({"a"}));
+  wrong.set_timeout_ms(-1);
+  stream->Write(wrong);
+  v1::ProduceRequest crowd;
+  for (int i = 0; i < 10'001; ++i) crowd.add_entries();
+  stream->Write(crowd);
+  v1::ProduceResponse response;
+  std::vector<v1::Done> done;
+  while (stream->Read(&response)) done.insert(done.end(), response.done().begin(), response.done().end());
+  ASSERT_EQ(done.size(), 2u);
+  std::sort(done.begin(), done.end(), [](const v1::Done& a, const v1::Done& b) { return a.seq() < b.seq(); });
+  EXPECT_EQ(done[0].errors_size(), 0);
+  EXPECT_EQ(done[1].errors(0).reason(), v1::INVALID_REQUEST);
+  status_ = stream->Finish();
+  EXPECT_EQ(ReasonOfStatus(), v1::RECORD_LIST_TOO_LARGE);
+}
+
+TEST_F(LogDoorsTest, ALongPollEndsWithTheRecordItWaitedFor) {
+  std::thread producer([&] {
+    EXPECT_TRUE(OpenCallsBecome(1));  // the poll is there
+    grpc::ClientContext context;
+    v1::ProduceResponse response;
+    EXPECT_TRUE(stub_->Produce(&context, RequestOf(1, 1, BatchText({"late"})), &response).ok());
+  });
+  EXPECT_EQ(ValuesOf(Fetch(1, 0, false, 30'000).results(0).batches()), "late");
+  producer.join();
+}
+
+TEST_F(LogDoorsTest, AFetchStreamFollowsTheLogWithinItsCredit) {
+  constexpr int kRecords = 200;
+  grpc::ClientContext context;
+  auto stream = stub_->FetchStream(&context);
+  v1::FetchRequest request;
+  request.set_add_credit_bytes(10'000);
+  v1::FetchPartition& from = *request.add_partitions();
+  from.set_handle(3);
+  from.set_topic("t");
+  from.set_partition(0);
+  ASSERT_TRUE(stream->Write(request));
+  std::thread producer([&] {
+    for (int i = 0; i < kRecords; ++i) {
+      grpc::ClientContext produce_context;
+      v1::ProduceResponse response;
+      ASSERT_TRUE(stub_->Produce(&produce_context, RequestOf(1, 0, BatchText({std::string(1000, 'a') + std::to_string(i)})), &response).ok());
+    }
+  });
+  int next = 0;
+  v1::FetchResponse response;
+  while (next < kRecords && stream->Read(&response)) {
+    for (const v1::FetchResult& result : response.results()) {
+      EXPECT_EQ(result.handle(), 3u);
+      std::string_view batches = result.batches();
+      v1::FetchRequest credit;
+      credit.set_add_credit_bytes(batches.size());
+      if (!batches.empty()) stream->Write(credit);
+      while (!batches.empty()) EXPECT_EQ(RecordBatchView::TakeFirst(&batches)->base_offset(), Offset(next++));
+    }
+  }
+  EXPECT_EQ(next, kRecords);
+  producer.join();
+  context.TryCancel();
+}
+
+TEST_F(LogDoorsTest, AStreamThatHalfClosesGetsWhatItsCreditAllows) {
+  Produce(RequestOf(1, 0, BatchText({"a"})));
+  grpc::ClientContext context;
+  auto stream = stub_->FetchStream(&context);
+  v1::FetchRequest request;
+  request.set_add_credit_bytes(1);
+  request.add_partitions()->set_topic("t");
+  request.mutable_partitions(0)->set_partition(0);
+  stream->Write(request);
+  stream->WritesDone();
+  std::string batches;
+  v1::FetchResponse response;
+  while (stream->Read(&response)) batches += response.results(0).batches();
+  EXPECT_EQ(ValuesOf(batches), "a");
+  EXPECT_TRUE(stream->Finish().ok());
+}
+
+TEST_F(LogDoorsTest, StoppingAnswersLongPollsAndEndsStreams) {
+  grpc::ClientContext context;
+  auto stream = stub_->ProduceStream(&context);
+  stream->Write(RequestOf(1, 0, BatchText({"a"})));
+  v1::ProduceResponse response;
+  ASSERT_TRUE(stream->Read(&response));
+  std::thread poller([&] {
+    const v1::FetchResponse fetched = Fetch(1, 0, false, 60'000);
+    EXPECT_TRUE(status_.ok()) << status_.error_message();
+    EXPECT_EQ(fetched.results_size(), 1);
+  });
+  EXPECT_TRUE(OpenCallsBecome(2));
+  Stop();
+  poller.join();
+  EXPECT_FALSE(stream->Read(&response));
+  status_ = stream->Finish();
+  EXPECT_EQ(ReasonOfStatus(), v1::SHUTTING_DOWN);
+}
+
+class SmallBudgetTest : public LogDoorsTest {
+ protected:
+  SmallBudgetTest() : LogDoorsTest(1 << 20, 100'000) {}
+};
+
+TEST_F(SmallBudgetTest, ManyFastProducersAllGetThrough) {
+  std::vector<std::thread> producers;
+  for (int p = 0; p < 8; ++p) {
+    producers.emplace_back([&, p] {
+      grpc::ClientContext context;
+      auto stream = stub_->ProduceStream(&context);
+      std::thread writer([&] {
+        for (std::uint64_t i = 0; i < 50; ++i) ASSERT_TRUE(stream->Write(RequestOf(i, p % 2, BatchText({std::string(200'000, 'x')}))));
+        stream->WritesDone();
+      });
+      int done = 0;
+      v1::ProduceResponse response;
+      while (stream->Read(&response)) done += response.done_size();
+      writer.join();
+      EXPECT_EQ(done, 50);
+      EXPECT_TRUE(stream->Finish().ok());
+    });
+  }
+  for (std::thread& producer : producers) producer.join();
+  EXPECT_EQ(shard_.Replica("t", 0)->snapshot().log_end, Offset(200));
+}
+
+}  // namespace
+}  // namespace cordwood::broker

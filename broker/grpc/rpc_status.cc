@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+// The table from canonical codes to gRPC's is the identity: both have the same numbers.
+#include "broker/grpc/rpc_status.h"
+
+#include <string>
+
+#include "cordwood/v1/error.pb.h"
+
+namespace cordwood::broker {
+
+grpc::Status ToGrpcStatus(const Status& status, std::int64_t retry_after_ms) {
+  if (status.ok()) return grpc::Status::OK;
+  cordwood::v1::ErrorDetail detail;
+  detail.set_reason(static_cast<cordwood::v1::Reason>(ReasonOf(status)));
+  detail.set_retry_after_ms(retry_after_ms);
+  cordwood::v1::RpcStatus packed;
+  packed.set_code(static_cast<int>(status.code()));
+  packed.set_message(MessageOf(status));
+  cordwood::v1::PackedAny& any = *packed.add_details();
+  any.set_type_url("type.googleapis.com/cordwood.v1.ErrorDetail");
+  any.set_value(detail.SerializeAsString());
+  return grpc::Status(static_cast<grpc::StatusCode>(status.code()), packed.message(), packed.SerializeAsString());
+}
+
+}  // namespace cordwood::broker

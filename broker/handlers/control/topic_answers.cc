@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+// From images and snapshots to messages.
+#include "broker/handlers/control/topic_answers.h"
+
+#include <string>
+#include <vector>
+
+#include "broker/handlers/control/partition_access.h"
+#include "broker/replication/shard_driver.h"
+
+namespace cordwood::broker {
+namespace {
+
+std::string StateOf(const ReplicaHandle* replica) {
+  if (replica == nullptr) return "offline: not on this broker";
+  const StatusOr<ReplicaSnapshot> snapshot = ReadableSnapshot(*replica);
+  if (!snapshot.ok()) return "offline: " + MessageOf(snapshot.status());
+  const ShardStore& store = replica->driver.store();
+  if (store.poisoned()) return "offline: " + MessageOf(store.poison_status());
+  return "online";
+}
+
+void FillPartition(const TopicImage& topic, PartitionIndex index, const ReplicaHandle* replica, cordwood::v1::PartitionDescription& partition) {
+  const PartitionAssignment assignment = topic.AssignmentOf(index);
+  partition.set_partition(index.value());
+  partition.set_leader(assignment.leader.value());
+  partition.set_leader_epoch(assignment.leader_epoch.value());
+  for (const BrokerId broker : assignment.replicas) partition.add_replicas(broker.value());
+  for (const BrokerId broker : assignment.isr) partition.add_isr(broker.value());
+  partition.set_state(StateOf(replica));
+  if (replica == nullptr) return;
+  const ReplicaSnapshot snapshot = replica->snapshot();
+  partition.set_leader_epoch(snapshot.leader_epoch.value());
+  partition.set_log_start(snapshot.log_start.value());
+  partition.set_high_watermark(snapshot.high_watermark.value());
+  partition.set_log_end(snapshot.log_end.value());
+  partition.set_size_bytes(snapshot.size_bytes);
+}
+
+}  // namespace
+
+void FillTopicConfigs(const TopicImage& topic, google::protobuf::RepeatedPtrField<cordwood::v1::ConfigEntry>& configs) {
+  for (const TopicConfigKey& key : TopicConfigKeys()) {
+    cordwood::v1::ConfigEntry& entry = *configs.Add();
+    entry.set_key(std::string(key.name));
+    entry.set_value(TopicConfigValue(topic.config, key.name));
+    entry.set_source(topic.configs.contains(std::string(key.name)) ? cordwood::v1::ConfigEntry::TOPIC : cordwood::v1::ConfigEntry::DEFAULT);
+    entry.set_documentation(std::string(key.documentation));
+  }
+}
+
+void FillTopicDescription(const TopicImage& topic, const PartitionTable& table, cordwood::v1::TopicDescription& description) {
+  description.set_name(topic.name);
+  description.set_topic_id(std::string(topic.id.raw()));
+  description.set_created_ms(topic.created_ms);
+  std::vector<ReplicaHandlePtr> replicas = table.FindAll(topic.id);
+  replicas.resize(static_cast<std::size_t>(topic.partition_count));
+  OpenUnopened(replicas);
+  for (std::int32_t i = 0; i < topic.partition_count; ++i) {
+    FillPartition(topic, PartitionIndex(i), replicas[static_cast<std::size_t>(i)].get(), *description.add_partitions());
+  }
+  FillTopicConfigs(topic, *description.mutable_configs());
+}
+
+}  // namespace cordwood::broker

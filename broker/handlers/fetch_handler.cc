@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+// What concerns all sessions of a thread; what concerns one is in fetch_session.cc.
+#include "broker/handlers/fetch_handler.h"
+
+#include "broker/handlers/fetch_session.h"
+#include "storage/base/check.h"
+
+namespace cordwood::broker {
+
+FetchHandler::FetchHandler(Outbox& outbox, TimerWheel& timers, const PartitionTable& table, ReaderPool& readers, const FetchOptions& options,
+                           Clock& clock)
+    : outbox_(outbox), timers_(timers), table_(table), readers_(readers), options_(options), clock_(clock), ring_(options.ring_bytes) {}
+
+FetchHandler::~FetchHandler() { CORDWOOD_CHECK(jobs_outstanding_ == 0); }
+
+// Whatever the news is, those who wait look for themselves.
+void FetchHandler::OnPublication(const Publication& publication) {
+  for (const PartitionUpdate& update : publication) {
+    const PartitionId id = update.partition->id;
+    for (const PublishedBatch& batch : update.batches) ring_.Insert(id, batch);
+    if (update.snapshot.phase == ReplicaPhase::kDeleted) ring_.Forget(id);
+    waits_.Wake(id);
+  }
+}
+
+std::shared_ptr<FetchSession> FetchHandler::Open(bool is_stream, FetchListener* listener) {
+  return std::make_shared<FetchSession>(*this, is_stream, listener);
+}
+
+bool FetchHandler::RunTurn() {
+  if (reading_bytes_ < options_.read_bytes_max) {
+    for (; !starved_.empty(); starved_.pop_front()) runnable_.push_back(std::move(starved_.front()));
+  }
+  for (int i = 0; i < options_.sessions_per_turn && !runnable_.empty(); ++i) {
+    const std::shared_ptr<FetchSession> session = std::move(runnable_.front());
+    runnable_.pop_front();
+    session->Run();
+  }
+  return !runnable_.empty();
+}
+
+}  // namespace cordwood::broker

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+// Fetch, for every door: the newest batches, who waits for more, and whose turn it is.
+#pragma once
+
+#include <cstddef>
+#include <deque>
+#include <memory>
+#include <utility>
+
+#include "broker/handlers/fetch_request.h"
+#include "broker/handlers/fetch_waits.h"
+#include "broker/handlers/reader_pool.h"
+#include "broker/handlers/tail_ring.h"
+#include "broker/handlers/timer_wheel.h"
+#include "broker/replication/publication.h"
+#include "storage/base/clock.h"
+
+namespace cordwood::broker {
+
+class FetchSession;
+
+// Whoever takes answers, on the handler's thread.
+class FetchListener {
+ public:
+  virtual ~FetchListener() = default;
+  virtual void OnAnswer(FetchAnswer answer) = 0;
+  virtual bool CanTake() const = 0;  // false: no more for now; FetchSession::OnRoom() follows
+};
+
+struct FetchOptions {
+  std::size_t ring_bytes = 64 * 1024 * 1024;
+  std::size_t answer_bytes = 1024 * 1024;           // an answer is sent once it holds so much, or there is no more
+  std::size_t session_read_bytes_max = 2 * 1024 * 1024;  // asked of the readers by one call, not yet answered
+  std::size_t read_bytes_max = 64 * 1024 * 1024;    // the same, by all calls of the thread
+  int sessions_per_turn = 128;
+};
+
+// Threading: of one network thread; the publications and the sessions' requests come on it.
+class FetchHandler final : public PublicationListener {
+ public:
+  FetchHandler(Outbox& outbox, TimerWheel& timers, const PartitionTable& table, ReaderPool& readers, const FetchOptions& options, Clock& clock);
+  ~FetchHandler() override;  // after every session is closed and every job is back
+
+  void SetImage(ClusterImagePtr image) { image_ = std::move(image); }
+  void OnPublication(const Publication& publication) override;
+
+  // One per call. The listener must outlive it or close it.
+  std::shared_ptr<FetchSession> Open(bool is_stream, FetchListener* listener);
+  // At the end of a turn: whoever has something to send sends it. True if some have to wait for the next turn.
+  bool RunTurn();
+
+  const TailRing& ring() const { return ring_; }
+  const FetchWaits& waits() const { return waits_; }
+  std::size_t jobs_outstanding() const { return jobs_outstanding_; }
+
+ private:
+  friend class FetchSession;
+
+  Outbox& outbox_;
+  TimerWheel& timers_;
+  const PartitionTable& table_;
+  ReaderPool& readers_;
+  const FetchOptions options_;
+  Clock& clock_;
+  ClusterImagePtr image_;
+  TailRing ring_;
+  FetchWaits waits_;
+  std::deque<std::shared_ptr<FetchSession>> runnable_;  // each once
+  std::deque<std::shared_ptr<FetchSession>> starved_;   // wait until the readers have less to do
+  std::size_t reading_bytes_ = 0;
+  std::size_t jobs_outstanding_ = 0;
+};
+
+}  // namespace cordwood::broker

@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: Apache-2.0
+// One partition's look at its log: from the ring, by a reader, or not yet.
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "broker/handlers/fetch_session.h"
+#include "broker/replication/shard_driver.h"
+#include "broker/replication/shard_turn.h"
+#include "storage/log/side_header.h"
+
+namespace cordwood::broker {
+namespace {
+
+constexpr std::size_t kReadBytesMin = 64 * 1024;  // a fair share is never less
+
+}  // namespace
+
+struct FetchSession::Read final : ReadJob {
+  void Run() override {
+    session->OnRead(*this);
+    delete this;
+  }
+  std::shared_ptr<FetchSession> session;
+  std::uint64_t generation = 0;
+};
+
+// Opens the partition on its shard's thread and looks up where an epoch ended.
+struct FetchSession::Opening final : OutboxMessage {
+  void Run() override {
+    session->OnOpened(*this);
+    delete this;
+  }
+  std::shared_ptr<FetchSession> session;
+  PartitionId partition;
+  std::uint64_t generation = 0;
+  std::optional<LeaderEpoch> epoch;
+  EpochEnd end{kNoLeaderEpoch, Offset(-1)};
+  Status status;
+};
+
+FetchSession::Slot* FetchSession::Find(std::uint64_t generation, PartitionId partition) {
+  const auto found = slots_.find(partition);
+  return found == slots_.end() || found->second->generation != generation ? nullptr : found->second.get();
+}
+
+std::size_t FetchSession::Allowance(const Slot& slot) const {
+  if (credit_ <= 0 || (is_stream_ && !listener_->CanTake())) return 0;
+  std::size_t bytes = std::min(slot.bytes_max, static_cast<std::size_t>(credit_));
+  if (is_stream_ && answer_.payload_bytes < handler_.options_.answer_bytes) bytes = std::min(bytes, handler_.options_.answer_bytes - answer_.payload_bytes);
+  return bytes;
+}
+
+void FetchSession::Visit(Slot& slot) {
+  const ReplicaSnapshot snapshot = slot.bound.replica->snapshot();
+  switch (snapshot.phase) {
+    case ReplicaPhase::kDeleted:
+      return Fail(slot, snapshot, Error(Reason::kUnknownTopicOrPartition, "the partition was deleted"));
+    case ReplicaPhase::kOffline:
+      return Fail(slot, snapshot, slot.bound.replica->offline_why());
+    case ReplicaPhase::kUnopened:
+      return StartOpening(slot);
+    case ReplicaPhase::kClosed:
+    case ReplicaPhase::kOpen:
+      return CheckAndSend(slot, snapshot);
+  }
+}
+
+void FetchSession::CheckAndSend(Slot& slot, const ReplicaSnapshot& snapshot) {
+  // A leader that resigned because its disk failed still serves what lies below its high watermark.
+  if (slot.current_leader_epoch.has_value() && *slot.current_leader_epoch != snapshot.leader_epoch) {
+    const bool older = *slot.current_leader_epoch < snapshot.leader_epoch;
+    return Fail(slot, snapshot, Error(older ? Reason::kFencedLeaderEpoch : Reason::kUnknownLeaderEpoch,
+                                      "leader epoch " + ToString(*slot.current_leader_epoch) + "; the partition is in " + ToString(snapshot.leader_epoch)));
+  }
+  if (slot.next < snapshot.log_start || slot.next > snapshot.log_end) {
+    return Fail(slot, snapshot, Error(Reason::kOffsetOutOfRange, "offset " + ToString(slot.next) + " is outside [" + ToString(snapshot.log_start) + ", " +
+                                                                     ToString(snapshot.log_end) + "]"));
+  }
+  if (slot.last_fetched_epoch.has_value()) return StartOpening(slot);
+  if (slot.next >= snapshot.high_watermark || handler_.ring_.EndOf(slot.bound.replica->id) == slot.next) {
+    // There is nothing, or it is in a publication that has not come through the outbox yet.
+    if (!slot.announced) ResultFor(slot, snapshot);
+    return Park(slot);
+  }
+  if (Allowance(slot) == 0) {
+    if (!slot.announced) ResultFor(slot, snapshot);
+    return Requeue(slot);
+  }
+  if (slot.as_records || !SendFromRing(slot, snapshot)) return StartRead(slot, snapshot);
+  slot.next < snapshot.high_watermark ? Requeue(slot) : Park(slot);
+}
+
+bool FetchSession::SendFromRing(Slot& slot, const ReplicaSnapshot& snapshot) {
+  const auto batches = handler_.ring_.Find(slot.bound.replica->id, slot.next, snapshot.high_watermark, Allowance(slot));
+  for (const PublishedBatch& batch : batches) {
+    FetchPiece piece{batch.value, kSideHeaderBytes};
+    if (EndsAnswer(piece.view().size())) break;
+    Send(slot, snapshot, std::move(piece));
+    slot.next = batch.end;
+  }
+  return !batches.empty();
+}
+
+void FetchSession::Send(Slot& slot, const ReplicaSnapshot& snapshot, FetchPiece piece) {
+  const std::size_t bytes = piece.view().size();
+  ResultFor(slot, snapshot).pieces.push_back(std::move(piece));
+  answer_.payload_bytes += bytes;
+  credit_ -= static_cast<std::int64_t>(bytes);
+}
+
+bool FetchSession::EndsAnswer(std::size_t bytes) {
+  if (is_stream_ || answer_.payload_bytes == 0 || static_cast<std::int64_t>(bytes) <= credit_) return false;
+  credit_ = 0;
+  return true;
+}
+
+void FetchSession::Park(Slot& slot) {
+  slot.state = State::kWaiting;
+  if (!slot.waiting()) handler_.waits_.Park(slot.bound.replica->id, slot);
+}
+
+void FetchSession::StartRead(Slot& slot, const ReplicaSnapshot& snapshot) {
+  if (reading_bytes_ >= handler_.options_.session_read_bytes_max) return Requeue(slot);
+  if (handler_.reading_bytes_ >= handler_.options_.read_bytes_max) {
+    starved_ = true;
+    return Requeue(slot);
+  }
+  const std::size_t share = std::max(kReadBytesMin, handler_.options_.session_read_bytes_max / (ready_.size() + 1));
+  auto* read = new Read;
+  read->partition = slot.bound.replica;
+  read->range = ReadRange{slot.next, snapshot.high_watermark, std::min(Allowance(slot), share)};
+  read->as_records = slot.as_records;
+  read->outbox = &handler_.outbox_;
+  read->session = shared_from_this();
+  read->generation = slot.generation;
+  slot.state = State::kReading;
+  credit_ -= static_cast<std::int64_t>(read->range.bytes_max);
+  reading_bytes_ += read->range.bytes_max;
+  handler_.reading_bytes_ += read->range.bytes_max;
+  ++jobs_;
+  ++handler_.jobs_outstanding_;
+  handler_.readers_.Submit(read);
+}
+
+void FetchSession::OnRead(Read& read) {
+  credit_ += static_cast<std::int64_t>(read.range.bytes_max);
+  reading_bytes_ -= read.range.bytes_max;
+  handler_.reading_bytes_ -= read.range.bytes_max;
+  --jobs_;
+  --handler_.jobs_outstanding_;
+  if (listener_ == nullptr) return;
+  MakeRunnable();
+  Slot* slot = Find(read.generation, read.partition->id);
+  if (slot == nullptr || slot->state != State::kReading) return;
+  const ReplicaSnapshot snapshot = read.partition->snapshot();
+  if (slot->next < snapshot.log_start) {
+    // Retention or a deletion of records was faster: what looks like data loss is none.
+    return Fail(*slot, snapshot, Error(Reason::kOffsetOutOfRange, "offset " + ToString(slot->next) + " is below the log start, which moved to " +
+                                                                      ToString(snapshot.log_start)));
+  }
+  if (!read.status.ok()) return Fail(*slot, snapshot, read.status);
+  if (read.bytes.empty() && read.next <= slot->next) return Park(*slot);
+  if (EndsAnswer(read.bytes.size())) return Ready(*slot);
+  slot->next = read.next;
+  if (!read.bytes.empty()) Send(*slot, snapshot, FetchPiece{std::move(read.bytes), 0});
+  Ready(*slot);
+}
+
+void FetchSession::StartOpening(Slot& slot) {
+  auto* opening = new Opening;
+  opening->session = shared_from_this();
+  opening->partition = slot.bound.replica->id;
+  opening->generation = slot.generation;
+  opening->epoch = slot.last_fetched_epoch;
+  slot.state = State::kReading;
+  ++jobs_;
+  ++handler_.jobs_outstanding_;
+  const ReplicaHandlePtr replica = slot.bound.replica;
+  const auto open = [opening, replica](ShardTurn& turn) -> Status {
+    CORDWOOD_ASSIGN_OR_RETURN(const PartitionLog* log, turn.Open(replica));
+    if (opening->epoch.has_value()) opening->end = log->epochs().EndOf(*opening->epoch, log->log_end());
+    return absl::OkStatus();
+  };
+  Outbox* outbox = &handler_.outbox_;
+  replica->driver.Run(open, [opening, outbox](Status status) {
+    opening->status = std::move(status);
+    outbox->Push(opening);
+  });
+}
+
+void FetchSession::OnOpened(const Opening& opening) {
+  --jobs_;
+  --handler_.jobs_outstanding_;
+  if (listener_ == nullptr) return;
+  MakeRunnable();
+  Slot* slot = Find(opening.generation, opening.partition);
+  if (slot == nullptr || slot->state != State::kReading) return;
+  const ReplicaSnapshot snapshot = slot->bound.replica->snapshot();
+  if (!opening.status.ok()) return Fail(*slot, snapshot, opening.status);
+  slot->last_fetched_epoch.reset();
+  // An epoch below the first one known says nothing about a record at the log start: the one before it is gone.
+  const bool unknown = opening.end.epoch == kNoLeaderEpoch && slot->next <= snapshot.log_start;
+  if (opening.epoch.has_value() && !unknown && (opening.end.epoch != *opening.epoch || opening.end.end < slot->next)) {
+    ResultFor(*slot, snapshot).diverging = EpochDivergence{opening.end.epoch, opening.end.end};
+    slot->state = State::kPaused;
+    answer_now_ = true;
+    return;
+  }
+  Ready(*slot);
+}
+
+void FetchSession::Fail(Slot& slot, const ReplicaSnapshot& snapshot, Status status) {
+  slot.Leave();
+  slot.state = State::kPaused;
+  answer_now_ = true;
+  EntryFailure& failure = ResultFor(slot, snapshot).failure.emplace();
+  failure.status = Annotate(status, slot.bound.topic->name + "-" + ToString(slot.bound.index));
+  failure.log_start = snapshot.log_start;
+  failure.log_end = snapshot.log_end;
+}
+
+}  // namespace cordwood::broker

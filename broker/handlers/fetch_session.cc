@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: Apache-2.0
+// Requests in, turns, answers out.
+#include "broker/handlers/fetch_session.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+namespace cordwood::broker {
+namespace {
+
+constexpr std::size_t kBytesMaxDefault = 1024 * 1024;
+constexpr std::size_t kUnaryBytesMax = 64 * 1024 * 1024;  // whatever max_bytes says
+
+std::size_t OrDefault(std::int32_t bytes_max) { return bytes_max == 0 ? kBytesMaxDefault : static_cast<std::size_t>(bytes_max); }
+
+}  // namespace
+
+FetchSession::FetchSession(FetchHandler& handler, bool is_stream, FetchListener* listener)
+    : handler_(handler), is_stream_(is_stream), listener_(listener), bindings_(is_stream), deadline_([this] { AnswerNow(); }) {}
+
+FetchSession::~FetchSession() = default;
+
+Status FetchSession::Apply(const FetchRequest& request) {
+  if (handler_.image_ == nullptr) return Error(Reason::kLeaderNotAvailable, "the broker is starting");
+  answer_.seq = request.seq;
+  if (is_stream_) {
+    credit_ = std::min(credit_ + static_cast<std::int64_t>(std::min<std::uint64_t>(request.add_credit_bytes, kFetchCreditMax)), kFetchCreditMax);
+  } else {
+    if (applied_) return Error(Reason::kInvalidRequest, "a unary fetch takes one request");
+    if (request.partitions.empty()) return Error(Reason::kInvalidRequest, "a fetch request without partitions");
+    applied_ = true;
+    credit_ = static_cast<std::int64_t>(std::min(OrDefault(request.max_bytes), kUnaryBytesMax));
+    min_bytes_ = static_cast<std::size_t>(request.min_bytes);
+    if (request.max_wait_ms == 0 || request.min_bytes == 0) answer_now_ = true;
+    if (!answer_now_) handler_.timers_.Arm(deadline_, handler_.clock_.Monotonic() + absl::Milliseconds(request.max_wait_ms));
+  }
+  for (const FetchPartition& partition : request.partitions) {
+    if (slots_.size() >= kFetchPartitionsMax && is_stream_ && partition.action == FetchPartition::Action::kSet) {
+      return Error(Reason::kLimitExceeded, "more than 10000 partitions on one stream");
+    }
+    ApplyPartition(request, partition);
+  }
+  MakeRunnable();
+  return absl::OkStatus();
+}
+
+void FetchSession::ApplyPartition(const FetchRequest& request, const FetchPartition& partition) {
+  const auto choose = [](const TopicImage&) -> StatusOr<PartitionIndex> { return Error(Reason::kInvalidRequest, "a fetch needs a partition"); };
+  StatusOr<BoundPartition> bound = bindings_.Resolve(partition.ref, *handler_.image_, handler_.table_, choose);
+  if (!bound.ok()) return RefuseUnresolved(partition, bound.status());
+  const PartitionId id = bound->replica->id;
+  if (partition.action == FetchPartition::Action::kRemove) return Drop(id);
+  if (partition.action == FetchPartition::Action::kPause) {
+    const auto found = slots_.find(id);
+    if (found == slots_.end()) return RefuseUnresolved(partition, Error(Reason::kInvalidRequest, "the partition is not being fetched"));
+    found->second->Leave();
+    found->second->generation = ++generation_;
+    found->second->state = State::kPaused;
+    return Announced(*found->second);
+  }
+  std::unique_ptr<Slot>& slot = slots_[id];
+  if (slot == nullptr) slot = std::make_unique<Slot>(*this);
+  slot->bound = *std::move(bound);
+  Set(*slot, request, partition);
+}
+
+void FetchSession::Set(Slot& slot, const FetchRequest& request, const FetchPartition& partition) {
+  slot.Leave();
+  slot.ref = partition.ref;
+  slot.next = partition.fetch_offset;
+  slot.current_leader_epoch = partition.current_leader_epoch;
+  slot.last_fetched_epoch = partition.last_fetched_epoch;
+  slot.bytes_max = OrDefault(partition.max_bytes);
+  slot.position = partition.position;
+  slot.as_records = request.as_records;
+  slot.generation = ++generation_;
+  slot.result_serial = 0;  // an answer under way says what the old position gave
+  if (slot.announced) ++unannounced_;
+  slot.announced = false;
+  if (!is_stream_) ResultFor(slot, slot.bound.replica->snapshot());  // in the order of the request
+  Ready(slot);
+}
+
+void FetchSession::Drop(PartitionId partition) {
+  const auto found = slots_.find(partition);
+  if (found == slots_.end()) return;
+  Announced(*found->second);
+  slots_.erase(found);
+}
+
+void FetchSession::RefuseUnresolved(const FetchPartition& partition, Status status) {
+  FetchResult& result = answer_.results.emplace_back();
+  result.ref = partition.ref;
+  result.position = partition.position;
+  result.high_watermark = result.log_start = Offset(-1);
+  result.leader_epoch = kNoLeaderEpoch;
+  result.failure.emplace();
+  result.failure->status = std::move(status);
+  answer_now_ = true;
+}
+
+void FetchSession::Ready(Slot& slot) {
+  Requeue(slot);
+  MakeRunnable();
+}
+
+void FetchSession::Requeue(Slot& slot) {
+  slot.state = State::kReady;
+  if (!slot.queued) ready_.push_back(slot.bound.replica->id);
+  slot.queued = true;
+}
+
+void FetchSession::MakeRunnable() {
+  if (runnable_ || listener_ == nullptr) return;
+  runnable_ = true;
+  handler_.runnable_.push_back(shared_from_this());
+}
+
+void FetchSession::Run() {
+  runnable_ = false;
+  starved_ = false;
+  if (listener_ == nullptr || answered_) return;
+  // Whoever is ready now is visited once; who has more to send queues up behind the others.
+  for (std::size_t left = ready_.size(); left > 0; --left) {
+    if (listener_ == nullptr) return;
+    if (unannounced_ == 0 && (credit_ <= 0 || (is_stream_ && !listener_->CanTake()))) break;
+    const PartitionId id = ready_.front();
+    ready_.pop_front();
+    const auto found = slots_.find(id);
+    if (found == slots_.end() || !found->second->queued) continue;
+    Slot& slot = *found->second;
+    slot.queued = false;
+    if (slot.state == State::kReady) Visit(slot);
+    if (is_stream_ && answer_.payload_bytes >= handler_.options_.answer_bytes) Flush();
+    if (starved_) break;
+  }
+  Flush();
+  if (listener_ == nullptr || answered_ || ready_.empty() || credit_ <= 0 || runnable_) return;
+  if (starved_) {
+    runnable_ = true;
+    handler_.starved_.push_back(shared_from_this());
+  } else if (!is_stream_ || listener_->CanTake()) {
+    if (reading_bytes_ < handler_.options_.session_read_bytes_max) MakeRunnable();
+  }
+}
+
+bool FetchSession::UnaryIsDone() const {
+  if (jobs_ > 0) return false;
+  const bool full = credit_ <= 0;
+  if (!full && !ready_.empty()) return false;
+  return full || answer_now_ || answer_.payload_bytes >= std::max<std::size_t>(min_bytes_, 1);
+}
+
+void FetchSession::Flush() {
+  if (listener_ == nullptr) return;
+  if (is_stream_ ? answer_.results.empty() : !UnaryIsDone()) return;
+  FetchAnswer answer = std::move(answer_);
+  answer_ = FetchAnswer();
+  answer_.seq = answer.seq;
+  ++answer_serial_;
+  if (!is_stream_) {
+    answered_ = true;
+    deadline_.Cancel();
+  }
+  listener_->OnAnswer(std::move(answer));
+}
+
+void FetchSession::AnswerNow() {
+  answer_now_ = true;
+  MakeRunnable();
+}
+
+void FetchSession::Close() {
+  listener_ = nullptr;
+  deadline_.Cancel();
+  slots_.clear();
+  ready_.clear();
+}
+
+FetchResult& FetchSession::ResultFor(Slot& slot, const ReplicaSnapshot& snapshot) {
+  if (slot.result_serial != answer_serial_) {
+    slot.result_serial = answer_serial_;
+    slot.result = answer_.results.size();
+    FetchResult& fresh = answer_.results.emplace_back();
+    fresh.ref = slot.ref;
+    fresh.position = slot.position;
+    fresh.as_records = slot.as_records;
+  }
+  FetchResult& result = answer_.results[slot.result];
+  result.high_watermark = snapshot.high_watermark;
+  result.log_start = snapshot.log_start;
+  result.leader_epoch = snapshot.leader_epoch;
+  Announced(slot);
+  return result;
+}
+
+void FetchSession::Announced(Slot& slot) {
+  if (!slot.announced) --unannounced_;
+  slot.announced = true;
+}
+
+}  // namespace cordwood::broker

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+// One fetch call: its partitions, its credit, and the answer that is being filled.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+
+#include "absl/container/flat_hash_map.h"
+#include "broker/handlers/fetch_handler.h"
+#include "broker/handlers/fetch_request.h"
+#include "broker/handlers/fetch_waits.h"
+#include "broker/handlers/partition_binding.h"
+#include "broker/handlers/reader_pool.h"
+#include "broker/handlers/timer_wheel.h"
+
+namespace cordwood::broker {
+
+inline constexpr std::int64_t kFetchCreditMax = std::int64_t{1} << 30;
+
+// A partition is ready (something may be there to send), waits for news, is being read, or paused. Ready ones take turns.
+//
+// A unary call is a session with one request, whose max_bytes are its credit, and one answer.
+// Threading: of the handler's thread.
+class FetchSession : public std::enable_shared_from_this<FetchSession> {
+ public:
+  FetchSession(FetchHandler& handler, bool is_stream, FetchListener* listener);
+  ~FetchSession();
+
+  // What the answer says goes for partitions; an error refuses the request as a whole: INVALID_REQUEST, LIMIT_EXCEEDED. A unary session takes one.
+  Status Apply(const FetchRequest& request);
+  void OnRoom() { MakeRunnable(); }  // the listener can take more
+  void AnswerNow();                  // unary: no more waiting
+  void Close();                      // the call has ended; nothing is answered any more
+
+  // What may still be sent, with what the readers are fetching of it.
+  std::int64_t credit() const { return credit_ + static_cast<std::int64_t>(reading_bytes_); }
+
+ private:
+  friend class FetchHandler;
+  enum class State { kReady, kWaiting, kReading, kPaused };
+  struct Slot;
+  struct Read;
+  struct Opening;
+  static constexpr std::size_t kNoResult = SIZE_MAX;
+
+  // fetch_session.cc: requests, turns, answers.
+  void ApplyPartition(const FetchRequest& request, const FetchPartition& partition);
+  void Set(Slot& slot, const FetchRequest& request, const FetchPartition& partition);
+  void Drop(PartitionId partition);
+  void Run();
+  void Ready(Slot& slot);    // from outside Run(), which decides itself whether to come back
+  void Requeue(Slot& slot);
+  void MakeRunnable();
+  void Flush();
+  bool UnaryIsDone() const;
+  FetchResult& ResultFor(Slot& slot, const ReplicaSnapshot& snapshot);
+  void Announced(Slot& slot);
+  void RefuseUnresolved(const FetchPartition& partition, Status status);
+
+  // fetch_reads.cc: one partition's look at its log.
+  void Visit(Slot& slot);
+  void CheckAndSend(Slot& slot, const ReplicaSnapshot& snapshot);
+  bool SendFromRing(Slot& slot, const ReplicaSnapshot& snapshot);
+  void StartRead(Slot& slot, const ReplicaSnapshot& snapshot);
+  void StartOpening(Slot& slot);
+  void OnRead(Read& read);
+  void OnOpened(const Opening& opening);
+  void Park(Slot& slot);
+  void Fail(Slot& slot, const ReplicaSnapshot& snapshot, Status status);
+  void Send(Slot& slot, const ReplicaSnapshot& snapshot, FetchPiece piece);
+  // Unary: what does not fit any more ends the answer, unless it is the first.
+  bool EndsAnswer(std::size_t bytes);
+  std::size_t Allowance(const Slot& slot) const;
+  Slot* Find(std::uint64_t generation, PartitionId partition);
+
+  FetchHandler& handler_;
+  const bool is_stream_;
+  FetchListener* listener_;  // nullptr once closed
+  PartitionBindings bindings_;
+  absl::flat_hash_map<PartitionId, std::unique_ptr<Slot>> slots_;
+  std::deque<PartitionId> ready_;  // each slot once; removed ones linger
+  std::uint64_t generation_ = 0;   // of the last Set(); a job of an older one is dropped when it comes back
+  std::int64_t credit_ = 0;        // bytes; the last batch may take it below zero
+  std::size_t reading_bytes_ = 0;  // asked of the readers, taken from the credit
+  std::size_t jobs_ = 0;           // with readers and shards
+  std::size_t unannounced_ = 0;    // slots
+  bool runnable_ = false;
+  bool starved_ = false;           // by the readers, in this turn
+  FetchAnswer answer_;
+  std::uint64_t answer_serial_ = 1;
+
+  // Unary.
+  bool applied_ = false;
+  bool answered_ = false;
+  bool answer_now_ = false;  // time is up, or some partition failed
+  std::size_t min_bytes_ = 0;
+  Timer deadline_;
+};
+
+struct FetchSession::Slot final : FetchWaiter {
+  explicit Slot(FetchSession& session) : session(session) {}
+  void OnNews() override { session.Ready(*this); }
+
+  FetchSession& session;
+  BoundPartition bound;
+  PartitionRef ref;
+  Offset next;  // inclusive
+  std::optional<LeaderEpoch> current_leader_epoch;
+  std::optional<LeaderEpoch> last_fetched_epoch;  // until it was checked
+  std::size_t bytes_max = 0;
+  std::uint32_t position = 0;
+  std::uint64_t generation = 0;
+  State state = State::kReady;
+  bool queued = false;      // in ready_
+  bool announced = true;    // false: the next answer says how the partition stands, data or not
+  bool as_records = false;
+  std::uint64_t result_serial = 0;  // of the answer that holds its result
+  std::size_t result = kNoResult;   // where in that answer
+};
+
+}  // namespace cordwood::broker

@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: Apache-2.0
+// A request is pending until the last of its appends is back; its outcome may come earlier, by timeout.
+#include "broker/handlers/produce_handler.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "broker/replication/shard_driver.h"
+#include "storage/base/check.h"
+#include "storage/log/side_header.h"
+
+namespace cordwood::broker {
+namespace {
+
+constexpr std::int32_t kTimeoutDefaultMs = 30'000;
+constexpr std::int32_t kTimeoutMaxMs = 300'000;
+constexpr std::int64_t kRetryAfterMs = 100;
+
+StatusOr<Acks> AcksOf(std::int32_t acks) {
+  switch (acks) {
+    case 0:
+    case 3:
+      return Acks::kAll;
+    case 1:
+      return Acks::kNone;
+    case 2:
+      return Acks::kLeader;
+    default:
+      return Error(Reason::kInvalidRequiredAcks, "acks " + std::to_string(acks) + " is none of ACKS_NONE, ACKS_LEADER, ACKS_ALL");
+  }
+}
+
+bool IsAboutOffsets(Reason reason) { return reason == Reason::kOffsetOutOfRange || reason == Reason::kExpectedOffsetMismatch; }
+
+bool IsWorthRetrying(Reason reason) { return reason == Reason::kLeaderNotAvailable || reason == Reason::kThrottled; }
+
+}  // namespace
+
+// Shared by the appends under way, the timer and nobody else.
+struct ProduceHandler::Pending {
+  Pending(ProduceHandler& handler, std::shared_ptr<ProduceStream> stream)
+      : stream(std::move(stream)), timer([this, &handler] { handler.OnTimeout(*this); }) {}
+
+  struct Entry {
+    std::size_t first_offset = 0;  // in outcome.base_offsets
+    bool settled = false;
+  };
+  std::shared_ptr<ProduceStream> stream;
+  Acks acks = Acks::kAll;
+  std::int32_t timeout_ms = kTimeoutDefaultMs;
+  ByteCharge charge;
+  std::vector<Entry> entries;
+  std::vector<ShardAppend*> appends;  // not yet given to their shards
+  std::size_t outstanding = 0;        // appends with their shards
+  ProduceOutcome outcome;
+  bool answered = false;
+  Timer timer;
+};
+
+struct ProduceHandler::ShardAppend final : AppendOp {
+  void Run() override {
+    handler->OnBack(*this);
+    delete this;
+  }
+  ProduceHandler* handler = nullptr;
+  ShardDriver* driver = nullptr;
+  std::shared_ptr<Pending> pending;
+};
+
+ProduceHandler::ProduceHandler(Outbox& outbox, TimerWheel& timers, const PartitionTable& table, const ProduceOptions& options, Clock& clock)
+    : outbox_(outbox), timers_(timers), table_(table), options_(options), clock_(clock) {}
+
+ProduceHandler::~ProduceHandler() { CORDWOOD_CHECK(appends_outstanding_ == 0); }
+
+Status ProduceHandler::Produce(const std::shared_ptr<ProduceStream>& stream, ProduceRequest request) {
+  if (request.entries.empty()) return Error(Reason::kInvalidRequest, "a produce request without entries");
+  if (request.entries.size() > kProduceEntriesMax) {
+    return Error(Reason::kRecordListTooLarge, std::to_string(request.entries.size()) + " entries; a request may hold 10000");
+  }
+  if (request.timeout_ms < 0 || request.timeout_ms > kTimeoutMaxMs) {
+    return Error(Reason::kInvalidRequest, "timeout_ms " + std::to_string(request.timeout_ms) + " is outside 0 to 300000");
+  }
+  CORDWOOD_ASSIGN_OR_RETURN(const Acks acks, AcksOf(request.acks));
+  if (image_ == nullptr) return Error(Reason::kLeaderNotAvailable, "the broker is starting");
+
+  auto pending = std::make_shared<Pending>(*this, stream);
+  pending->acks = acks;
+  if (request.timeout_ms != 0) pending->timeout_ms = request.timeout_ms;
+  pending->charge = std::move(request.charge);
+  pending->outcome.seq = request.seq;
+  pending->outcome.window_bytes = pending->charge.bytes();
+  pending->entries.resize(request.entries.size());
+  ++stream->unanswered;
+  for (std::uint32_t i = 0; i < request.entries.size(); ++i) {
+    pending->entries[i].first_offset = pending->outcome.base_offsets.size();
+    pending->outcome.base_offsets.resize(pending->outcome.base_offsets.size() + std::max<std::size_t>(1, request.entries[i].values.size()), -1);
+    Admit(pending, i, request.entries[i]);
+  }
+  std::vector<ShardAppend*> appends;
+  appends.swap(pending->appends);
+  pending->outstanding = appends.size();
+  appends_outstanding_ += appends.size();
+  if (appends.empty()) {
+    Answer(*pending);
+    return absl::OkStatus();
+  }
+  timers_.Arm(pending->timer, clock_.Monotonic() + absl::Milliseconds(pending->timeout_ms));
+  for (ShardAppend* append : appends) append->driver->Append(append);
+  return absl::OkStatus();
+}
+
+// Refuses the entry, or puts it into the append of its shard.
+void ProduceHandler::Admit(const std::shared_ptr<Pending>& pending, std::uint32_t index, ProduceEntry& entry) {
+  BoundPartition bound;
+  Status status = Place(*pending, index, entry, &bound);
+  if (!status.ok()) return Fail(*pending, index, std::move(status), nullptr, bound.topic == nullptr ? nullptr : &bound);
+  ShardDriver* driver = &bound.replica->driver;
+  auto found = std::find_if(pending->appends.begin(), pending->appends.end(), [&](const ShardAppend* append) { return append->driver == driver; });
+  if (found == pending->appends.end()) {
+    auto* append = new ShardAppend;
+    append->outbox = &outbox_;
+    append->acks = pending->acks;
+    append->handler = this;
+    append->driver = driver;
+    append->pending = pending;
+    found = pending->appends.insert(pending->appends.end(), append);
+  }
+  AppendEntry append_entry;
+  append_entry.partition = std::move(bound.replica);
+  append_entry.topic = std::move(bound.topic);
+  append_entry.values = std::move(entry.values);
+  append_entry.current_leader_epoch = entry.current_leader_epoch;
+  append_entry.expected_offset = entry.expected_offset;
+  append_entry.entry_index = index;
+  (*found)->entries.push_back(std::move(append_entry));
+}
+
+Status ProduceHandler::Place(Pending& pending, std::uint32_t index, ProduceEntry& entry, BoundPartition* bound) {
+  CORDWOOD_RETURN_IF_ERROR(entry.malformed);
+  if (entry.values.empty()) return Error(Reason::kInvalidRequest, "an entry with neither batches nor records");
+  if (options_.disk_level() == DiskLevel::kRefuseProduce) {
+    return Error(Reason::kDiskFull, "the disk is nearly full: this broker takes no records until there is space");
+  }
+  bool chosen = false;
+  auto choose = [&](const TopicImage& topic) -> StatusOr<PartitionIndex> {
+    if (!entry.plain) return Error(Reason::kInvalidRequest, "batches need a partition");
+    if (entry.mixed_keys) return Error(Reason::kInvalidRequest, "records without a partition share one key or have none");
+    chosen = true;
+    if (entry.key.has_value()) return PartitionOfKey(*entry.key, topic.partition_count);
+    return PartitionIndex(static_cast<std::int32_t>(round_robin_++ % static_cast<std::uint32_t>(topic.partition_count)));
+  };
+  CORDWOOD_ASSIGN_OR_RETURN(*bound, pending.stream->bindings.Resolve(entry.ref, *image_, table_, choose));
+  if (chosen) {
+    std::vector<std::int32_t>& partitions = pending.outcome.partitions;
+    partitions.resize(pending.entries.size(), -1);
+    partitions[index] = bound->index.value();
+  }
+  if (bound->topic->config.batch.log_append_time) pending.outcome.append_time_ms.resize(pending.entries.size(), -1);
+  return Annotate(CheckBatches(*bound, entry, clock_.WallMs()), bound->topic->name + "-" + ToString(bound->index));
+}
+
+Status ProduceHandler::CheckBatches(const BoundPartition& bound, const ProduceEntry& entry, std::int64_t wall_ms) {
+  const ReplicaSnapshot snapshot = bound.replica->snapshot();
+  if (snapshot.phase == ReplicaPhase::kDeleted) return Error(Reason::kUnknownTopicOrPartition, "the partition was deleted");
+  const std::int64_t reference_ms = std::max(wall_ms, snapshot.last_append_ms);
+  for (const SharedBytes& value : entry.values) {
+    CORDWOOD_ASSIGN_OR_RETURN(const RecordBatchView batch, RecordBatchView::Parse(BatchOf(value.view())));
+    CORDWOOD_RETURN_IF_ERROR(CheckAppend(batch, bound.topic->config.batch, reference_ms));
+  }
+  return absl::OkStatus();
+}
+
+void ProduceHandler::Fail(Pending& pending, std::uint32_t index, Status status, const AppendEntry* appended, const BoundPartition* bound) {
+  pending.entries[index].settled = true;
+  const Reason reason = ReasonOf(status);
+  EntryFailure failure;
+  failure.entry = index;
+  failure.status = std::move(status);
+  if (IsWorthRetrying(reason)) failure.retry_after_ms = kRetryAfterMs;
+  if (appended != nullptr && IsAboutOffsets(reason)) {
+    failure.log_start = appended->log_start;
+    failure.log_end = appended->log_end;
+  }
+  if (reason == Reason::kNotLeaderOrFollower) {
+    if (appended != nullptr) failure.leader = LeaderOf(*image_, *appended->topic, appended->partition->index);
+    if (appended == nullptr && bound != nullptr) failure.leader = LeaderOf(*image_, *bound->topic, bound->index);
+  }
+  pending.outcome.failures.push_back(std::move(failure));
+}
+
+void ProduceHandler::OnBack(ShardAppend& append) {
+  Pending& pending = *append.pending;
+  --appends_outstanding_;
+  --pending.outstanding;
+  if (pending.answered) return;  // it timed out; its bytes go back to the budget now
+  for (AppendEntry& entry : append.entries) {
+    if (!entry.status.ok()) {
+      Fail(pending, entry.entry_index, std::move(entry.status), &entry, nullptr);
+      continue;
+    }
+    Pending::Entry& place = pending.entries[entry.entry_index];
+    place.settled = true;
+    for (std::size_t i = 0; i < entry.base_offsets.size(); ++i) {
+      pending.outcome.base_offsets[place.first_offset + i] = entry.base_offsets[i].value();
+    }
+    if (entry.topic->config.batch.log_append_time) pending.outcome.append_time_ms[entry.entry_index] = entry.append_ms;
+  }
+  if (pending.outstanding == 0) Answer(pending);
+}
+
+void ProduceHandler::OnTimeout(Pending& pending) {
+  for (std::uint32_t i = 0; i < pending.entries.size(); ++i) {
+    if (pending.entries[i].settled) continue;
+    Fail(pending, i, Error(Reason::kRequestTimedOut, "not acknowledged within " + std::to_string(pending.timeout_ms) + " ms; it may still be"),
+         nullptr, nullptr);
+  }
+  Answer(pending);
+}
+
+void ProduceHandler::Answer(Pending& pending) {
+  pending.answered = true;
+  pending.timer.Cancel();
+  ProduceStream& stream = *pending.stream;
+  --stream.unanswered;
+  if (stream.listener == nullptr) return;
+  ProduceOutcome& outcome = pending.outcome;
+  std::sort(outcome.failures.begin(), outcome.failures.end(), [](const EntryFailure& a, const EntryFailure& b) { return a.entry < b.entry; });
+  outcome.silent = pending.acks == Acks::kNone && outcome.failures.empty();
+  stream.listener->OnOutcome(std::move(outcome));
+}
+
+}  // namespace cordwood::broker

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+// Produce, for every door: from entries to one append per shard, and from the appends to one outcome per request.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/container/inlined_vector.h"
+#include "broker/handlers/byte_budget.h"
+#include "broker/handlers/partition_binding.h"
+#include "broker/handlers/request_context.h"
+#include "broker/handlers/timer_wheel.h"
+#include "broker/replication/append_op.h"
+#include "storage/base/clock.h"
+#include "storage/shard/disk_ladder.h"
+
+namespace cordwood::broker {
+
+struct ProduceEntry {
+  PartitionRef ref;
+  std::optional<LeaderEpoch> current_leader_epoch;
+  std::optional<Offset> expected_offset;
+  absl::InlinedVector<SharedBytes, 2> values;  // each: kSideHeaderBytes of room and one batch, of right length but not checked; unique
+  bool plain = false;                          // the one batch was made of plain records
+  std::optional<std::string> key;              // which they share; nullopt: none has one
+  bool mixed_keys = false;
+  Status malformed;                            // what the door found wrong with this entry alone
+};
+
+struct ProduceRequest {
+  std::uint64_t seq = 0;
+  std::int32_t acks = 0;         // as on the wire: 0 all, 1 none, 2 leader, 3 all
+  std::int32_t timeout_ms = 0;   // 0: 30 000
+  std::vector<ProduceEntry> entries;
+  ByteCharge charge;             // what it holds of the budget
+};
+
+struct ProduceOutcome {
+  std::uint64_t seq = 0;
+  std::size_t window_bytes = 0;               // what the request counted in its call's window
+  bool silent = false;                        // acks=NONE and nothing was refused
+  std::vector<std::int64_t> base_offsets;     // one per batch, at least one per entry; -1 where refused
+  std::vector<EntryFailure> failures;         // in order of entry
+  std::vector<std::int64_t> append_time_ms;   // per entry; empty unless some topic has LogAppendTime
+  std::vector<std::int32_t> partitions;       // per entry; empty unless some partition was chosen here
+};
+
+// Whoever waits for outcomes, on the handler's thread.
+class ProduceListener {
+ public:
+  virtual ~ProduceListener() = default;
+  virtual void OnOutcome(ProduceOutcome outcome) = 0;
+};
+
+inline constexpr std::size_t kProduceEntriesMax = 10'000;
+
+// One call's side: its handles, and to whom its outcomes go.
+class ProduceStream {
+ public:
+  ProduceStream(bool is_stream, ProduceListener* listener) : bindings(is_stream), listener(listener) {}
+  PartitionBindings bindings;
+  ProduceListener* listener;  // nullptr once the call has ended
+  std::size_t unanswered = 0;  // requests
+};
+
+struct ProduceOptions {
+  std::function<DiskLevel()> disk_level = [] { return DiskLevel::kNormal; };
+};
+
+// Threading: of one network thread.
+class ProduceHandler {
+ public:
+  ProduceHandler(Outbox& outbox, TimerWheel& timers, const PartitionTable& table, const ProduceOptions& options, Clock& clock);
+  ~ProduceHandler();  // after every append has come back
+
+  void SetImage(ClusterImagePtr image) { image_ = std::move(image); }
+
+  // OK: one outcome follows, perhaps at once. An error refuses the request as a whole, nothing follows: INVALID_REQUEST, INVALID_REQUIRED_ACKS,
+  // RECORD_LIST_TOO_LARGE.
+  Status Produce(const std::shared_ptr<ProduceStream>& stream, ProduceRequest request);
+  std::size_t appends_outstanding() const { return appends_outstanding_; }
+
+ private:
+  struct Pending;
+  struct ShardAppend;
+  void Admit(const std::shared_ptr<Pending>& pending, std::uint32_t index, ProduceEntry& entry);
+  Status Place(Pending& pending, std::uint32_t index, ProduceEntry& entry, BoundPartition* bound);
+  static Status CheckBatches(const BoundPartition& bound, const ProduceEntry& entry, std::int64_t wall_ms);
+  void Fail(Pending& pending, std::uint32_t index, Status status, const AppendEntry* appended, const BoundPartition* bound);
+  void OnBack(ShardAppend& append);
+  void OnTimeout(Pending& pending);
+  void Answer(Pending& pending);
+
+  Outbox& outbox_;
+  TimerWheel& timers_;
+  const PartitionTable& table_;
+  const ProduceOptions options_;
+  Clock& clock_;
+  ClusterImagePtr image_;
+  std::uint32_t round_robin_ = 0;
+  std::size_t appends_outstanding_ = 0;
+};
+
+}  // namespace cordwood::broker

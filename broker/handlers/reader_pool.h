@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+// A few threads for what a network thread must not do: reading from RocksDB, decoding records for simple clients.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include "broker/replication/outbox.h"
+#include "broker/replication/replica_handle.h"
+#include "storage/base/mailbox.h"
+#include "storage/base/mutex.h"
+#include "storage/shard/log_reader.h"
+
+namespace cordwood::broker {
+
+struct EncodedRecords {
+  SharedBytes bytes;
+  Offset next;  // where to go on
+};
+// Encodes the records of whole batches from offset `from` on, for a client that cannot read batches. Stops after `bytes_max`, but gives at least one record.
+// Any thread.
+using RecordEncoder = std::function<StatusOr<EncodedRecords>(std::string_view batches, Offset from, std::size_t bytes_max)>;
+
+// A read: goes to a reader, and comes back to `outbox` as the answer.
+struct ReadJob : OutboxMessage {
+  ReplicaHandlePtr partition;
+  ReadRange range;
+  bool as_records = false;
+  Outbox* outbox = nullptr;
+
+  Status status;
+  SharedBytes bytes;  // whole batches, or encoded records; empty if no batch ends in the range
+  Offset next;
+};
+
+// Jobs run oldest first. Bound: at most one job per partition of a call, each paid from the call's credit.
+// Threading: Submit from any thread, Start and Stop from the owner.
+class ReaderPool {
+ public:
+  ReaderPool(int threads, RecordEncoder encode);
+  ~ReaderPool();
+
+  void Start();
+  // What was submitted still comes back, unread, with SHUTTING_DOWN. So does what is submitted later.
+  void Stop();
+  void Submit(ReadJob* job);
+
+ private:
+  void Loop(int index);
+  void Execute(ReadJob& job) const;
+
+  const int thread_count_;
+  const RecordEncoder encode_;
+  Mutex mu_;
+  CondVar work_;
+  ReadJob* oldest_ ABSL_GUARDED_BY(mu_) = nullptr;  // linked by next_in_mailbox
+  ReadJob* newest_ ABSL_GUARDED_BY(mu_) = nullptr;
+  bool stopped_ ABSL_GUARDED_BY(mu_) = false;
+  std::vector<std::thread> threads_;
+};
+
+}  // namespace cordwood::broker

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+// The newest batches of all partitions, for consumers that keep up.
+#pragma once
+
+#include <cstddef>
+#include <deque>
+#include <optional>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/inlined_vector.h"
+#include "broker/replication/publication.h"
+#include "storage/base/ids.h"
+
+namespace cordwood::broker {
+
+// Holds references: threads that hold the same batches share their bytes. What a batch and a partition cost beside their bytes is counted too, so that a
+// million tiny batches are bounded as well. Not thread-safe.
+class TailRing {
+ public:
+  explicit TailRing(std::size_t bytes_max = 64 * 1024 * 1024) : bytes_max_(bytes_max) {}
+
+  // The newest batch of its partition. If it does not begin where the one before it ended, the older ones are forgotten.
+  void Insert(PartitionId partition, const PublishedBatch& batch);
+  void Forget(PartitionId partition);
+
+  // Consecutive batches from the one that contains `from` on, that end at or below `end`; together at most `bytes_max`, but the first whatever its size.
+  // Empty if `from` is not here, or its batch ends above `end`.
+  absl::InlinedVector<PublishedBatch, 4> Find(PartitionId partition, Offset from, Offset end, std::size_t bytes_max) const;
+
+  // Where the newest batch ends; nullopt if there is none.
+  std::optional<Offset> EndOf(PartitionId partition) const;
+
+  std::size_t bytes() const { return bytes_; }
+  std::size_t partitions() const { return by_partition_.size(); }
+
+ private:
+  static constexpr std::size_t kBatchCost = 128;
+  static constexpr std::size_t kPartitionCost = 768;
+  struct Age {
+    PartitionId partition;
+    Offset base;
+  };
+  using Batches = std::deque<PublishedBatch>;
+  void EvictOldest();
+
+  const std::size_t bytes_max_;
+  std::size_t bytes_ = 0;
+  absl::flat_hash_map<PartitionId, Batches> by_partition_;  // none empty
+  std::deque<Age> ages_;  // oldest first; may name batches that are gone already
+};
+
+}  // namespace cordwood::broker

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+// The one file that sees cpp-httplib.
+#include "broker/http/http_server.h"
+
+#include <httplib.h>
+
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+#include <thread>
+#include <vector>
+
+#include "storage/base/thread_name.h"
+
+namespace cordwood::broker {
+namespace {
+
+constexpr std::size_t kThreads = 2;
+constexpr std::size_t kBodyBytesMax = 1024;
+constexpr int kTimeoutSeconds = 5;
+
+// As Kubernetes' own: "ok", or with ?verbose or after a failure a line per check.
+void Report(const std::vector<HealthChecks::Outcome>& outcomes, const char* name, const httplib::Request& request, httplib::Response& response) {
+  const bool passed = HealthChecks::Passed(outcomes);
+  response.status = passed ? 200 : 503;
+  if (passed && !request.has_param("verbose")) return response.set_content("ok\n", "text/plain");
+  std::string text;
+  for (const HealthChecks::Outcome& outcome : outcomes) {
+    text += outcome.status.ok() ? "[+]" + outcome.name + " ok\n" : "[-]" + outcome.name + " failed: " + MessageOf(outcome.status) + "\n";
+  }
+  text += std::string(name) + (passed ? " check passed\n" : " check failed\n");
+  response.set_content(text, "text/plain");
+}
+
+}  // namespace
+
+struct HttpServer::Server {
+  httplib::Server http;
+  std::uint16_t port = 0;
+  bool bound = false;
+  std::atomic<bool> ended{false};  // the accepting loop is over: nothing is left to stop
+  std::thread thread;
+};
+
+HttpServer::HttpServer(const HealthChecks& checks) : server_(std::make_unique<Server>()) {
+  httplib::Server& http = server_->http;
+  http.new_task_queue = [] { return new httplib::ThreadPool(kThreads); };
+  // Not SO_REUSEPORT, its default: with it two brokers would share the port.
+  http.set_socket_options([](socket_t socket) {
+    const int on = 1;
+    setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  });
+  http.set_payload_max_length(kBodyBytesMax);
+  http.set_read_timeout(kTimeoutSeconds);
+  http.set_write_timeout(kTimeoutSeconds);
+  http.set_keep_alive_timeout(1);  // an idle connection holds a thread
+  http.Get("/livez", [&checks](const httplib::Request& request, httplib::Response& response) { Report(checks.Live(), "livez", request, response); });
+  http.Get("/readyz", [&checks](const httplib::Request& request, httplib::Response& response) { Report(checks.Ready(), "readyz", request, response); });
+}
+
+HttpServer::~HttpServer() { Stop(); }
+
+Status HttpServer::Bind(const std::string& host, std::uint16_t port) {
+  errno = 0;
+  int bound = port;
+  if (port == 0) {
+    bound = server_->http.bind_to_any_port(host);
+  } else if (!server_->http.bind_to_port(host, port)) {
+    bound = -1;
+  }
+  if (bound <= 0) {
+    return Error(Reason::kInvalidConfig, "HTTP cannot listen on " + host + ":" + std::to_string(port) + ": " +
+                                             (errno == 0 ? "no such address" : std::strerror(errno)) + "; choose another with --http-listen");
+  }
+  server_->port = static_cast<std::uint16_t>(bound);
+  server_->bound = true;
+  return absl::OkStatus();
+}
+
+std::uint16_t HttpServer::port() const { return server_->port; }
+
+void HttpServer::Start() {
+  server_->thread = std::thread([this] {
+    SetThreadName("http");
+    server_->http.listen_after_bind();
+    server_->ended = true;
+  });
+}
+
+void HttpServer::Stop() {
+  if (!server_->bound) return;
+  server_->bound = false;
+  // stop() before the loop runs would be lost.
+  while (server_->thread.joinable() && !server_->http.is_running() && !server_->ended) std::this_thread::yield();
+  server_->http.stop();
+  if (server_->thread.joinable()) server_->thread.join();
+}
+
+}  // namespace cordwood::broker

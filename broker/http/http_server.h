@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+// The HTTP door: /livez and /readyz.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "broker/handlers/control/health_checks.h"
+#include "storage/base/reason.h"
+
+namespace cordwood::broker {
+
+// Two threads of its own serve requests, one accepts. Bodies of requests are refused.
+// Threading: of the owner; requests come on the server's threads.
+class HttpServer {
+ public:
+  explicit HttpServer(const HealthChecks& checks);
+  ~HttpServer();  // stops
+
+  // Takes the address; port 0 takes a free one. From here on connections wait in the socket. INVALID_CONFIG names the address and why.
+  Status Bind(const std::string& host, std::uint16_t port);
+  std::uint16_t port() const;
+  void Start();
+  void Stop();  // open requests are finished
+
+ private:
+  struct Server;
+  const std::unique_ptr<Server> server_;
+};
+
+}  // namespace cordwood::broker

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "broker/metadata/topic_config.h"
+
+#include <algorithm>
+
+#include "broker/metadata/metadata_fixture.h"
+
+namespace cordwood::broker {
+namespace {
+
+Status Refusal(const std::string& key, const std::string& value) { return ParseTopicConfig({{key, value}}).status(); }
+
+TEST(TopicConfigTest, DefaultsAreTheDocumentedOnes) {
+  const TopicConfig config = ParseTopicConfig({}).value();
+  EXPECT_EQ(TopicConfigValue(config, "cleanup.policy"), "delete");
+  EXPECT_EQ(TopicConfigValue(config, "durability"), "fsync");
+  EXPECT_EQ(TopicConfigValue(config, "max.message.bytes"), "1048588");
+  EXPECT_EQ(TopicConfigValue(config, "message.timestamp.type"), "CreateTime");
+  EXPECT_EQ(TopicConfigValue(config, "message.timestamp.after.max.ms"), "3600000");
+  EXPECT_EQ(TopicConfigValue(config, "min.insync.replicas"), "1");
+  EXPECT_EQ(TopicConfigValue(config, "retention.bytes"), "-1");
+  EXPECT_EQ(TopicConfigValue(config, "retention.ms"), "604800000");
+  EXPECT_EQ(TopicConfigValue(config, "no.such.key"), "");
+}
+
+TEST(TopicConfigTest, EveryKeyTakesItsOwnValueBack) {
+  const ConfigMap set = {{"cleanup.policy", "delete"}, {"durability", "os"}, {"max.message.bytes", "2048"}, {"message.timestamp.after.max.ms", "5"},
+                         {"message.timestamp.before.max.ms", "6"}, {"message.timestamp.type", "LogAppendTime"}, {"min.insync.replicas", "2"},
+                         {"retention.bytes", "7"}, {"retention.ms", "-1"}};
+  const TopicConfig config = ParseTopicConfig(set).value();
+  for (const auto& [key, value] : set) EXPECT_EQ(TopicConfigValue(config, key), value) << key;
+  EXPECT_EQ(set.size(), TopicConfigKeys().size());
+  EXPECT_EQ(config.durability, Durability::kOs);
+  EXPECT_TRUE(config.batch.log_append_time);
+}
+
+TEST(TopicConfigTest, KeysAreInOrderOfName) {
+  EXPECT_TRUE(std::is_sorted(TopicConfigKeys().begin(), TopicConfigKeys().end(),
+                             [](const TopicConfigKey& a, const TopicConfigKey& b) { return a.name < b.name; }));
+}
+
+TEST(TopicConfigTest, UnknownKeySuggestsTheNearest) {
+  EXPECT_THAT(Refusal("retention.mss", "1"), HasReason(Reason::kInvalidConfig));
+  EXPECT_THAT(Refusal("retention.mss", "1"), SaysThat("did you mean \"retention.ms\"?"));
+  EXPECT_THAT(Refusal("compression", "1"), SaysThat("unknown topic config \"compression\""));
+}
+
+TEST(TopicConfigTest, CompactionIsRefusedAsUnsupported) {
+  EXPECT_THAT(Refusal("cleanup.policy", "compact"), HasReason(Reason::kCompactionUnsupported));
+  EXPECT_THAT(Refusal("cleanup.policy", "compact,delete"), HasReason(Reason::kCompactionUnsupported));
+  EXPECT_THAT(Refusal("cleanup.policy", "shred"), HasReason(Reason::kInvalidConfig));
+}
+
+TEST(TopicConfigTest, ValueOutsideItsBoundsIsRefusedWithTheBounds) {
+  EXPECT_THAT(Refusal("retention.ms", "-2"), SaysThat("retention.ms: must be an integer from -1 to"));
+  EXPECT_THAT(Refusal("max.message.bytes", "1023"), SaysThat("from 1024 to 8000000"));
+  EXPECT_THAT(Refusal("max.message.bytes", "8000001"), HasReason(Reason::kInvalidConfig));
+  EXPECT_THAT(Refusal("min.insync.replicas", "0"), HasReason(Reason::kInvalidConfig));
+  EXPECT_THAT(Refusal("durability", "maybe"), SaysThat("must be fsync or os, not \"maybe\""));
+}
+
+TEST(TopicConfigTest, NumbersAreReadWholeOrNotAtAll) {
+  for (const char* value : {"", " 1", "1 ", "1s", "0x10", "99999999999999999999", "+1"}) {
+    EXPECT_THAT(Refusal("retention.bytes", value), HasReason(Reason::kInvalidConfig)) << value;
+  }
+}
+
+TEST(TopicNameTest, LegalNamesPass) {
+  for (const std::string& name : {std::string("a"), std::string("Orders_2.x-y"), std::string(249, 'z'), std::string("...")}) {
+    EXPECT_EQ(CheckTopicName(name), absl::OkStatus()) << name;
+  }
+}
+
+TEST(TopicNameTest, IllegalNamesAreRefused) {
+  for (const std::string& name : {std::string(), std::string("."), std::string(".."), std::string(250, 'z'), std::string("a b"), std::string("a/b"),
+                                  std::string("\xC3\xA4"), std::string("a\0b", 3)}) {
+    EXPECT_THAT(CheckTopicName(name), HasReason(Reason::kInvalidTopic)) << name;
+  }
+}
+
+}  // namespace
+}  // namespace cordwood::broker

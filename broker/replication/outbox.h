@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+// What other threads send to a network thread.
+#pragma once
+
+#include <functional>
+#include <utility>
+
+#include "storage/base/mailbox.h"
+
+namespace cordwood::broker {
+
+// One thing to do on the network thread. Whoever takes it from the outbox calls Run() once; Run() disposes of the message.
+struct OutboxMessage : MailboxNode {
+  virtual ~OutboxMessage() = default;
+  virtual void Run() = 0;
+};
+
+// Push from any thread; only a push onto an empty outbox wakes the receiver, so a shard pushes publications and answers of a whole group and pays
+// for one wake-up. Order of pushes from one thread is kept.
+class Outbox {
+ public:
+  explicit Outbox(std::function<void()> wake) : wake_(std::move(wake)) {}
+  void Push(OutboxMessage* message) {
+    if (mailbox_.Push(message)) wake_();
+  }
+  // The network thread: runs everything that is there. True if there was anything.
+  bool Drain() {
+    OutboxMessage* message = mailbox_.TakeAll();
+    const bool any = message != nullptr;
+    while (message != nullptr) {
+      OutboxMessage* next = Mailbox<OutboxMessage>::Next(message);
+      message->Run();
+      message = next;
+    }
+    return any;
+  }
+
+ private:
+  const std::function<void()> wake_;
+  Mailbox<OutboxMessage> mailbox_;
+};
+
+}  // namespace cordwood::broker

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+// The door of a shard: who may still enter, and how Stop() makes sure that nothing is left behind.
+#include "broker/replication/shard_driver.h"
+
+#include <optional>
+#include <thread>
+#include <utility>
+
+#include "broker/replication/shard_loop.h"
+
+namespace cordwood::broker {
+namespace {
+
+Status ShuttingDown() { return Error(Reason::kShuttingDown, "the broker is shutting down"); }
+
+}  // namespace
+
+ShardDriver::ShardDriver(std::unique_ptr<ShardStore> store, const ShardDriverOptions& options, Clock& clock)
+    : loop_(std::make_unique<ShardLoop>(std::move(store), options, clock)) {}
+
+ShardDriver::~ShardDriver() {
+  if (!stopping_.load()) (void)Finish(/*close=*/false);
+}
+
+void ShardDriver::AddNetworkThread(Outbox* outbox, PublicationListener* listener) { loop_->AddNetworkThread(outbox, listener); }
+
+void ShardDriver::Start() { loop_->Start(); }
+
+Status ShardDriver::Stop() {
+  if (stopping_.load()) return absl::OkStatus();
+  return Finish(/*close=*/true);
+}
+
+// Whoever entered before `stopping_` was set has pushed when `entering_` is zero, so that the thread finds it.
+Status ShardDriver::Finish(bool close) {
+  stopping_.store(true);
+  while (entering_.load() != 0) std::this_thread::yield();
+  return loop_->Join(close);
+}
+
+bool ShardDriver::Enter() {
+  entering_.fetch_add(1);
+  if (!stopping_.load()) return true;
+  Leave();
+  return false;
+}
+
+void ShardDriver::Leave() { entering_.fetch_sub(1); }
+
+void ShardDriver::Append(AppendOp* op) {
+  if (Enter()) {
+    loop_->Push(op);
+    Leave();
+    return;
+  }
+  for (AppendEntry& entry : op->entries) entry.status = ShuttingDown();
+  op->unacknowledged = 0;
+  op->outbox->Push(op);
+}
+
+void ShardDriver::Run(std::function<Status(ShardTurn&)> task, std::function<void(Status)> done) {
+  if (!Enter()) {
+    done(ShuttingDown());
+    return;
+  }
+  loop_->Push(new ShardTask(std::move(task), std::move(done)));
+  Leave();
+}
+
+Status ShardDriver::RunAndWait(std::function<Status(ShardTurn&)> task) {
+  Mutex mu;
+  CondVar done;
+  std::optional<Status> outcome;
+  Run(std::move(task), [&](Status status) {
+    MutexLock lock(mu);
+    outcome = std::move(status);
+    done.SignalAll();
+  });
+  MutexLock lock(mu);
+  while (!outcome.has_value()) done.Wait(mu);
+  return *std::move(outcome);
+}
+
+std::uint64_t ShardDriver::TakeReclaimableBytes() { return loop_->TakeReclaimableBytes(); }
+
+const ShardStore& ShardDriver::store() const { return loop_->store(); }
+
+ShardStore& ShardDriver::store_for_reclaim() { return loop_->store(); }
+
+ShardId ShardDriver::id() const { return loop_->store().options().shard; }
+
+}  // namespace cordwood::broker

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+// The thread of one shard: the only writer of its RocksDB.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "broker/replication/append_op.h"
+#include "broker/replication/publication.h"
+#include "storage/base/clock.h"
+#include "storage/log/producer_state.h"
+#include "storage/shard/shard_store.h"
+
+namespace cordwood::broker {
+
+class ShardLoop;
+class ShardTurn;  // what a task may do on the shard's thread: shard_turn.h
+
+struct ShardDriverOptions {
+  std::size_t group_bytes_max = 1024 * 1024;            // a turn stages at most about this much before it commits
+  absl::Duration idle_close = absl::Minutes(10);        // a partition without appends is closed after this
+  ProducerLimits producers;
+};
+
+// Each turn: takes the inbox, steps cores, stages, commits once, publishes and answers `os` appends, syncs if asked, publishes and answers the rest.
+// Threading: Append and Run from any thread; Start and Stop from the owner.
+class ShardDriver {
+ public:
+  ShardDriver(std::unique_ptr<ShardStore> store, const ShardDriverOptions& options, Clock& clock);
+  ~ShardDriver();  // without Stop(): finishes the inbox, then leaves the store as a crash of the process would
+
+  // Before Start(): every network thread's outbox and listener.
+  void AddNetworkThread(Outbox* outbox, PublicationListener* listener);
+  void Start();
+  // Answers everything in the inbox, closes partitions and store cleanly, joins. Appends after this come back with SHUTTING_DOWN.
+  Status Stop();
+
+  // Takes the op until it comes back through op->outbox.
+  void Append(AppendOp* op);
+  // Runs `task` on the shard's thread, in order with appends. What it stages is committed (and synced if it asks) before `done` runs, on the shard's
+  // thread, with the outcome. After Stop() has begun `done` runs at once with SHUTTING_DOWN, on the caller's thread.
+  void Run(std::function<Status(ShardTurn&)> task, std::function<void(Status)> done);
+  // The same, waiting for the outcome. Never from the shard's own thread or a network thread.
+  Status RunAndWait(std::function<Status(ShardTurn&)> task);
+
+  // Bytes of batches that log starts and deletions have left behind since the last call: what a Reclaim() may give back. Any thread.
+  std::uint64_t TakeReclaimableBytes();
+
+  const ShardStore& store() const;   // for readers
+  ShardStore& store_for_reclaim();   // for the one background thread
+  ShardId id() const;
+
+ private:
+  Status Finish(bool close);
+  bool Enter();  // false once Stop() has begun; else Leave() follows
+  void Leave();
+
+  const std::unique_ptr<ShardLoop> loop_;
+  std::atomic<int> entering_{0};       // threads between Enter() and Leave()
+  std::atomic<bool> stopping_{false};  // nothing enters the inbox any more
+};
+
+}  // namespace cordwood::broker

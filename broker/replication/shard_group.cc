@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+// What becomes of a group: one commit, one sync if it asked, publications, then answers; or poison.
+#include <algorithm>
+#include <chrono>
+#include <memory>
+#include <string>
+
+#include "broker/replication/shard_loop.h"
+
+namespace cordwood::broker {
+namespace {
+
+constexpr std::chrono::milliseconds kThrottlePauseMin(1);
+constexpr std::chrono::milliseconds kThrottlePauseMax(10);
+constexpr int kTicksAfterSync = 3;  // the first ones may find that the synced file was written too recently
+
+// What one network thread hears of one group: one message, and so at most one wake-up, however many answers there are.
+struct GroupMessage final : OutboxMessage {
+  void Run() override {
+    if (!publication->empty()) listener->OnPublication(*publication);
+    for (AppendOp* op : answers) op->Run();
+    delete this;
+  }
+  PublicationListener* listener = nullptr;
+  PublicationPtr publication;
+  std::vector<AppendOp*> answers;
+};
+
+}  // namespace
+
+Status ShardLoop::FinishGroup() {
+  const bool sync = group_.sync_asked();
+  Status outcome = CommitGroup();
+  if (outcome.ok()) {
+    for (Replica* replica : touched_) replica->OnCommitted(actions_);
+    Settle(absl::OkStatus());
+  }
+  if (outcome.ok() && sync) {
+    // What the sync is not needed for does not wait for it.
+    const bool somebody_waits = !due_.empty() || std::any_of(touched_.begin(), touched_.end(), [](const Replica* replica) {
+      return replica->high_watermark_moved();
+    });
+    if (somebody_waits) PublishAndAnswer();
+    outcome = store_->Sync();
+    ticks_owed_ = kTicksAfterSync;
+    if (outcome.ok()) {
+      for (Replica* replica : touched_) replica->OnSynced(actions_);
+      Settle(absl::OkStatus());
+    }
+  }
+  if (outcome.ok()) {
+    for (const Closing& closing : closing_) Forget(*closing.replica, closing.snapshot);
+    drops_.insert(drops_.end(), new_drops_.begin(), new_drops_.end());
+  } else {
+    Poison(outcome);
+  }
+  closing_.clear();
+  new_drops_.clear();
+  PublishAndAnswer();
+  ForgetTouched();
+  std::vector<ShardTask*> tasks;
+  tasks.swap(tasks_);
+  for (ShardTask* task : tasks) {
+    task->outcome.Update(outcome);
+    task->Run();
+  }
+  return outcome;
+}
+
+// The group stays as it is until RocksDB has room.
+Status ShardLoop::CommitGroup() {
+  if (store_->poisoned()) return store_->poison_status();
+  auto pause = kThrottlePauseMin;
+  while (true) {
+    Status outcome = store_->Commit(group_);
+    if (ReasonOf(outcome) != Reason::kThrottled) return outcome;
+    std::this_thread::sleep_for(pause);
+    pause = std::min(2 * pause, kThrottlePauseMax);
+  }
+}
+
+// Nothing goes into this shard any more. What was not acknowledged may or may not be in the log.
+void ShardLoop::Poison(const Status& cause) {
+  const Status poisoned = ReasonOf(cause) == Reason::kPoisoned ? cause : Error(Reason::kPoisoned, MessageOf(cause));
+  group_.Clear();
+  for (const auto& replica : replicas_) {
+    replica->Resign(actions_);
+    Touch(*replica);
+  }
+  Settle(poisoned);
+}
+
+void ShardLoop::Settle(const Status& abandoned_because) {
+  auto settle = [&](const AckToken& token) {
+    if (--token.op->unacknowledged == 0) due_.push_back(token.op);
+  };
+  for (const AckToken& token : actions_.acknowledged) settle(token);
+  for (const AckToken& token : actions_.abandoned) {
+    AppendEntry& entry = token.op->entries[token.entry];
+    entry.base_offsets.clear();
+    entry.status = Annotate(abandoned_because, "append " + entry.topic->name + "-" + ToString(entry.partition->index));
+    settle(token);
+  }
+  actions_.Clear();
+}
+
+// First what every network thread is to see, then the answers: an acknowledged record is visible to whoever sees the acknowledgement.
+void ShardLoop::PublishAndAnswer() {
+  auto publication = std::make_shared<Publication>(std::move(farewells_));
+  farewells_.clear();
+  for (Replica* replica : touched_) {
+    if (replica->has_news()) publication->push_back(replica->TakeUpdate());
+  }
+  if (publication->empty() && due_.empty()) return;
+  std::vector<AppendOp*> elsewhere = std::move(due_);
+  due_.clear();
+  for (const NetworkThread& thread : network_threads_) {
+    auto message = std::make_unique<GroupMessage>();
+    message->listener = thread.listener;
+    message->publication = publication;
+    std::erase_if(elsewhere, [&](AppendOp* op) {
+      const bool here = op->outbox == thread.outbox;
+      if (here) message->answers.push_back(op);
+      return here;
+    });
+    if (!publication->empty() || !message->answers.empty()) thread.outbox->Push(message.release());
+  }
+  for (AppendOp* op : elsewhere) op->outbox->Push(op);
+}
+
+void ShardLoop::ForgetTouched() {
+  for (Replica* replica : touched_) replica->touched = false;
+  touched_.clear();
+}
+
+}  // namespace cordwood::broker

@@ -1,0 +1,288 @@
+// SPDX-License-Identifier: Apache-2.0
+// Composition. Nothing here is on the way of a record.
+#include "broker/server/broker.h"
+
+#include <unistd.h>
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "broker/grpc/control/admin_service.h"
+#include "broker/grpc/grpc_server.h"
+#include "broker/grpc/control/health_service.h"
+#include "broker/grpc/log_doors.h"
+#include "broker/grpc/control/log_service.h"
+#include "broker/grpc/log_wire.h"
+#include "broker/handlers/control/admin_handler.h"
+#include "broker/handlers/control/cluster_handler.h"
+#include "broker/handlers/control/offsets_handler.h"
+#include "broker/http/http_server.h"
+#include "broker/metadata/local_metadata_store.h"
+#include "broker/replication/partition_reconciler.h"
+#include "broker/replication/retention_driver.h"
+#include "broker/server/event_log.h"
+#include "broker/server/port_file.h"
+#include "broker/server/shard_opening.h"
+#include "broker/server/version.h"
+
+namespace cordwood::broker {
+namespace {
+
+constexpr absl::Duration kProbePatience = absl::Seconds(1);
+
+NetworkOptions NetworkOptionsOf(const BrokerConfig& config) {
+  NetworkOptions options;
+  options.threads = NetworkThreadCount(config);
+  options.request_bytes_max = static_cast<std::size_t>(config.request_bytes_max);
+  return options;
+}
+
+std::vector<cordwood::v1::ConfigEntry> ConfigEntriesOf(const LoadedConfig& loaded) {
+  std::vector<cordwood::v1::ConfigEntry> entries;
+  for (const ConfigSetting& setting : loaded.effective) {
+    cordwood::v1::ConfigEntry& entry = entries.emplace_back();
+    entry.set_key(setting.key);
+    entry.set_value(setting.value);
+    entry.set_source(setting.origin == "default" ? cordwood::v1::ConfigEntry::DEFAULT : cordwood::v1::ConfigEntry::BROKER);
+    entry.set_documentation(std::string(FindConfigKey(setting.key)->documentation));
+  }
+  return entries;
+}
+
+// What clients are told to connect to.
+BrokerImage SelfOf(const BrokerConfig& config, const HostPort& listening) {
+  HostPort advertised = ParseHostPort(config.advertised_listeners).value_or(listening);
+  if (advertised.host == "0.0.0.0" || advertised.host == "::") {
+    char name[256] = "";
+    gethostname(name, sizeof name - 1);
+    advertised.host = name;
+  }
+  if (advertised.port == 0) advertised.port = listening.port;
+  BrokerImage self;
+  self.id = BrokerId(static_cast<std::int32_t>(config.broker_id));
+  self.host = advertised.host;
+  self.port = advertised.port;
+  self.rack = config.broker_rack;
+  return self;
+}
+
+}  // namespace
+
+// In order of construction; destroyed in reverse.
+struct Broker::Parts {
+  explicit Parts(const BrokerConfig& config)
+      : budget(config.request_budget_bytes),
+        network(NetworkOptionsOf(config), budget, clock),
+        readers(static_cast<int>(config.io_threads), EncodeRecords) {}
+
+  std::vector<ShardDriver*> ShardPointers() const {
+    std::vector<ShardDriver*> pointers;
+    for (const auto& shard : shards) pointers.push_back(shard.get());
+    return pointers;
+  }
+
+  Clock& clock = Clock::System();
+  HealthChecks health;
+  std::optional<ReservedPort> reserved;  // until gRPC listens
+  HttpServer http{health};
+
+  std::optional<DataDir> data_dir;
+  std::vector<std::unique_ptr<ShardDriver>> shards;
+  PartitionTable partitions;
+
+  ByteBudget budget;
+  NetworkThreads network;
+  ReaderPool readers;
+  std::unique_ptr<PartitionReconciler> reconciler;
+  std::unique_ptr<MetadataStrand> strand;
+  std::unique_ptr<RetentionDriver> retention;
+  std::vector<std::unique_ptr<LogDoors>> doors;  // one per network thread
+
+  std::unique_ptr<OffsetsHandler> offsets;
+  std::unique_ptr<AdminHandler> admin;
+  std::unique_ptr<ClusterHandler> cluster;
+  std::unique_ptr<GrpcServer> grpc;
+
+  // What LogChanges() has said.
+  DiskLevel logged_disk_level = DiskLevel::kNormal;
+  std::vector<bool> logged_poison;
+};
+
+Broker::Broker(const LoadedConfig& loaded) : loaded_(loaded), config_(loaded_.config), parts_(std::make_unique<Parts>(config_)) {}
+
+Broker::~Broker() { (void)Stop(absl::ZeroDuration()); }
+
+StatusOr<std::unique_ptr<Broker>> Broker::Start(const LoadedConfig& loaded) {
+  std::unique_ptr<Broker> broker(new Broker(loaded));
+  CORDWOOD_RETURN_IF_ERROR(broker->ReserveAddresses());
+  CORDWOOD_RETURN_IF_ERROR(broker->OpenStorage());
+  CORDWOOD_RETURN_IF_ERROR(broker->StartMetadata());
+  CORDWOOD_RETURN_IF_ERROR(broker->StartServing());
+  return broker;
+}
+
+Status Broker::ReserveAddresses() {
+  const auto listen = ParseHostPort(config_.listeners);
+  const auto http = ParseHostPort(config_.http_listen);
+  if (!listen.has_value() || !http.has_value()) return Error(Reason::kInvalidConfig, "listeners and http.listen must be HOST:PORT");
+  CORDWOOD_ASSIGN_OR_RETURN(ReservedPort reserved, ReservedPort::Take(*listen));
+  grpc_address_ = reserved.address();
+  parts_->reserved.emplace(std::move(reserved));
+  CORDWOOD_RETURN_IF_ERROR(parts_->http.Bind(http->host, http->port));
+  http_address_ = {http->host, parts_->http.port()};
+  return absl::OkStatus();
+}
+
+Status Broker::OpenStorage() {
+  Parts& p = *parts_;
+  CORDWOOD_ASSIGN_OR_RETURN(DataDir data_dir, DataDir::Open(config_.data_dir));
+  p.data_dir.emplace(std::move(data_dir));
+  CORDWOOD_ASSIGN_OR_RETURN(p.shards, OpenShards(*p.data_dir, config_, p.clock));
+  p.logged_poison.resize(p.shards.size());
+  LogDoorsOptions options;
+  options.produce.disk_level = [&p] { return p.retention->disk_level(); };
+  options.fetch.ring_bytes = static_cast<std::size_t>(config_.tail_ring_bytes);
+  options.request_bytes_max = static_cast<std::size_t>(config_.request_bytes_max);
+  for (int i = 0; i < p.network.size(); ++i) {
+    p.doors.push_back(std::make_unique<LogDoors>(p.network.at(i), p.partitions, p.readers, options));
+    for (const auto& shard : p.shards) shard->AddNetworkThread(&p.network.at(i).outbox(), &p.doors.back()->publications());
+  }
+  p.reconciler = std::make_unique<PartitionReconciler>(p.ShardPointers(), p.partitions, p.clock);
+  CORDWOOD_RETURN_IF_ERROR(p.reconciler->Load());
+  for (const auto& shard : p.shards) shard->Start();
+  return absl::OkStatus();
+}
+
+Status Broker::StartMetadata() {
+  Parts& p = *parts_;
+  CORDWOOD_ASSIGN_OR_RETURN(auto store, LocalMetadataStore::Open(p.data_dir->MetadataPath()));
+  MetadataLimits limits;
+  limits.topics_max = static_cast<std::int32_t>(config_.topics_max);
+  limits.partitions_max = static_cast<std::int32_t>(config_.partitions_max);
+  std::vector<MetadataStrand::ImageListener> listeners;
+  listeners.push_back([&p](const ClusterImagePtr& before, const ClusterImagePtr& after) { return p.reconciler->OnImage(before, after); });
+  listeners.push_back([&p](const ClusterImagePtr&, const ClusterImagePtr& after) {
+    for (const auto& doors : p.doors) doors->SetImage(after);
+    return absl::OkStatus();
+  });
+  CORDWOOD_ASSIGN_OR_RETURN(p.strand, MetadataStrand::Start(std::move(store), SelfOf(config_, grpc_address_), limits, std::move(listeners), p.clock));
+  if (const std::size_t unknown = p.reconciler->unknown_partitions(); unknown > 0) {
+    LogEvent(EventLevel::kWarning, std::to_string(unknown) + " partition logs belong to topics that the metadata does not know; they are kept and not served");
+  }
+  RetentionOptions options;
+  options.data_dir = config_.data_dir;
+  options.ladder = DiskLadderOf(config_, p.shards.size());
+  p.retention = std::make_unique<RetentionDriver>(p.ShardPointers(), p.partitions, [&p] { return p.strand->image(); }, options, p.clock);
+  p.retention->Start();
+  p.strand->SetGrowthGate([&p] { return p.retention->CheckGrowth(); });
+  return absl::OkStatus();
+}
+
+Status Broker::StartServing() {
+  Parts& p = *parts_;
+  p.offsets = std::make_unique<OffsetsHandler>([&p] { return p.strand->image(); }, p.partitions);
+  p.admin = std::make_unique<AdminHandler>(*p.strand, p.partitions, static_cast<std::int32_t>(config_.default_partitions));
+  BrokerFacts facts;
+  facts.id = BrokerId(static_cast<std::int32_t>(config_.broker_id));
+  facts.version = kVersion;
+  facts.started_ms = p.clock.WallMs();
+  facts.data_dir = config_.data_dir;
+  facts.configs = ConfigEntriesOf(loaded_);
+  p.cluster = std::make_unique<ClusterHandler>(*p.strand, p.partitions, p.ShardPointers(), [&p] { return p.retention->disk_level(); },
+                                               [this] { return draining_.load(); }, std::move(facts));
+  AddHealthChecks();
+  AddHealthWatch(p.network, p.health);
+  std::vector<std::unique_ptr<grpc::Service>> services;
+  services.push_back(MakeLogService(*p.offsets, *p.cluster));
+  services.push_back(MakeAdminService(*p.admin, *p.cluster));
+  services.push_back(MakeHealthService(p.health));
+  p.grpc = std::make_unique<GrpcServer>(std::move(services));
+  GrpcServerOptions options;
+  options.address = grpc_address_.ToString();
+  options.channelz = config_.channelz;
+  const Status listening = p.grpc->Start(options, p.network);
+  if (!listening.ok()) {
+    p.grpc.reset();
+    return listening;
+  }
+  p.reserved.reset();
+  p.readers.Start();
+  p.network.Start();
+  serving_ = true;
+  p.http.Start();
+  return absl::OkStatus();
+}
+
+void Broker::AddHealthChecks() {
+  Parts& p = *parts_;
+  p.health.AddLive("ping", [] { return absl::OkStatus(); });
+  p.health.AddLive("network", [this] { return CheckNetwork(); });
+  p.health.AddReady("startup", [this] { return serving_ ? absl::OkStatus() : Error(Reason::kShuttingDown, "not serving yet"); });
+  p.health.AddReady("shutdown", [this] { return draining_ ? Error(Reason::kShuttingDown, "the broker is stopping") : absl::OkStatus(); });
+  for (const auto& shard : p.shards) {
+    p.health.AddReady(ShardLabel(shard->id()), [store = &shard->store()] { return store->poisoned() ? store->poison_status() : absl::OkStatus(); });
+  }
+}
+
+// Each network thread must come round within the patience. After Drain() has begun they are busy with ending, which is no illness.
+Status Broker::CheckNetwork() const {
+  struct Echo {
+    Mutex mu;
+    CondVar arrived;
+    int missing ABSL_GUARDED_BY(mu) = 0;
+  };
+  if (!serving_ || draining_) return absl::OkStatus();
+  const auto echo = std::make_shared<Echo>();
+  const absl::Duration give_up = parts_->clock.Monotonic() + kProbePatience;
+  MutexLock lock(echo->mu);
+  echo->missing = parts_->network.size();
+  for (int i = 0; i < parts_->network.size(); ++i) {
+    parts_->network.at(i).Run([echo] {
+      MutexLock inner(echo->mu);
+      --echo->missing;
+      echo->arrived.Signal();
+    });
+  }
+  while (echo->missing > 0) {
+    const absl::Duration left = give_up - parts_->clock.Monotonic();
+    if (left <= absl::ZeroDuration()) return Error(Reason::kRequestTimedOut, std::to_string(echo->missing) + " network threads did not answer within 1 s");
+    echo->arrived.WaitFor(echo->mu, absl::ToChronoNanoseconds(left));
+  }
+  return absl::OkStatus();
+}
+
+Status Broker::Stop(absl::Duration timeout) {
+  if (std::exchange(stopped_, true)) return absl::OkStatus();
+  Parts& p = *parts_;
+  draining_ = true;
+  if (p.grpc != nullptr) {
+    if (!p.network.Drain(timeout / 2)) LogEvent(EventLevel::kWarning, "some calls did not end in time and are cut");
+    p.grpc->Shutdown(timeout / 10);
+  }
+  if (p.retention != nullptr) p.retention->Stop();
+  p.strand.reset();  // nobody asks for its image any more, and it must not push another to the doors
+  p.readers.Stop();
+  Status outcome;
+  for (const auto& shard : p.shards) outcome.Update(Annotate(shard->Stop(), ShardLabel(shard->id())));
+  p.network.Stop();
+  p.http.Stop();
+  return outcome;
+}
+
+void Broker::LogChanges() {
+  Parts& p = *parts_;
+  if (const DiskLevel level = p.retention->disk_level(); level != p.logged_disk_level) {
+    p.logged_disk_level = level;
+    LogEvent(level == DiskLevel::kNormal ? EventLevel::kNote : EventLevel::kWarning, DescribeDisk(level, config_.data_dir));
+  }
+  for (std::size_t i = 0; i < p.shards.size(); ++i) {
+    const ShardStore& store = p.shards[i]->store();
+    if (p.logged_poison[i] || !store.poisoned()) continue;
+    p.logged_poison[i] = true;
+    LogEvent(EventLevel::kError, ShardLabel(p.shards[i]->id()) + " takes no more writes until a restart: " + MessageOf(store.poison_status()));
+  }
+}
+
+}  // namespace cordwood::broker

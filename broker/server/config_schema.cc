@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+// The table, and how a value of each kind is read.
+#include "broker/server/config_schema.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <vector>
+
+#include "storage/base/nearest_name.h"
+
+namespace cordwood::broker {
+namespace {
+
+using Form = ConfigKey::Form;
+using C = BrokerConfig;
+
+constexpr std::int64_t kMiB = 1024 * 1024;
+constexpr std::int64_t kGiB = 1024 * kMiB;
+
+constexpr auto kKeys = std::to_array<ConfigKey>({
+    {"data.dir", &C::data_dir, "", "Directory of everything the broker keeps; created if absent. Required."},
+    {"listeners", &C::listeners, "127.0.0.1:9600", "Where gRPC is served; port 0 takes a free one.", 0, 0, Form::kAddress},
+    {"advertised.listeners", &C::advertised_listeners, "", "What clients are told to connect to; empty: the address of `listeners`.", 0, 0,
+     Form::kAddressOrEmpty},
+    {"http.listen", &C::http_listen, "127.0.0.1:9680", "Where HTTP (/livez, /readyz) is served; port 0 takes a free one.", 0, 0, Form::kAddress},
+    {"insecure", &C::insecure, "false", "Allows listening beyond loopback without TLS: whoever reaches the port may read and write everything."},
+    {"broker.id", &C::broker_id, "0", "Number of this broker in its cluster.", 0, INT32_MAX},
+    {"broker.rack", &C::broker_rack, "", "Rack or zone of this broker."},
+    {"storage.shards", &C::storage_shards, "0", "Shards (one RocksDB and one writing thread each); 0: 1 up to 4 cores, else a quarter of them. Shards that exist stay.",
+     0, 64},
+    {"storage.write.buffer.bytes", &C::write_buffer_bytes, "67108864", "Bytes a shard gathers before it writes a segment.", kMiB, kGiB},
+    {"storage.write.buffers", &C::write_buffers, "3", "Write buffers per shard.", 2, 16},
+    {"disk.warn.percent", &C::disk_warn_percent, "10", "Free space, in percent of the disk, below which the broker warns; of this and the bytes the smaller counts."},
+    {"disk.warn.bytes", &C::disk_warn_bytes, "21474836480", "Free bytes below which the broker warns. No step is below four write buffers per shard."},
+    {"disk.refuse.partitions.percent", &C::disk_refuse_partitions_percent, "7", "Free space, in percent, below which new partitions are refused."},
+    {"disk.refuse.partitions.bytes", &C::disk_refuse_partitions_bytes, "10737418240", "Free bytes below which new partitions are refused."},
+    {"disk.refuse.produce.percent", &C::disk_refuse_produce_percent, "5",
+     "Free space, in percent, below which produce is refused; reads and deletes go on."},
+    {"disk.refuse.produce.bytes", &C::disk_refuse_produce_bytes, "5368709120", "Free bytes below which produce is refused; reads and deletes go on."},
+    {"num.network.threads", &C::network_threads, "0", "Threads that serve gRPC's data plane; 0: 1 below 8 cores, 2 below 32, else 4.", 0, 16},
+    {"num.io.threads", &C::io_threads, "2", "Threads that read older records from disk.", 1, 64},
+    {"queued.max.request.bytes", &C::request_budget_bytes, "134217728", "Bytes of requests in memory, over all connections; beyond it they wait in their sockets.",
+     16 * kMiB, 64 * kGiB},
+    {"socket.request.max.bytes", &C::request_bytes_max, "8388608", "Largest request, in bytes.", 64 * 1024, 256 * kMiB},
+    {"tail.ring.bytes", &C::tail_ring_bytes, "67108864", "Bytes of the newest records that are served from memory.", 0, 64 * kGiB},
+    {"channelz.enable", &C::channelz, "false", "Serves gRPC's channelz, to look into connections."},
+    {"num.partitions", &C::default_partitions, "1", "Partitions of a topic created without a number.", 1, 10'000},
+    {"topics.max", &C::topics_max, "100000", "Topics in the cluster.", 1, 1'000'000},
+    {"partitions.max", &C::partitions_max, "200000", "Partitions on this broker, over all topics.", 1, 1'000'000},
+    {"producers.max", &C::producers_max, "100000", "Idempotent producers that one partition remembers.", 1, 10'000'000},
+    {"producer.id.expiration.ms", &C::producer_expiration_ms, "604800000", "Milliseconds after which a partition forgets a silent producer.", 1000, INT64_MAX},
+    {"shutdown.timeout.ms", &C::shutdown_timeout_ms, "10000", "Milliseconds from SIGTERM to the end of the process, whatever is still open.", 100, 600'000},
+});
+
+Status MustBe(const ConfigKey& key, std::string_view value) {
+  return Error(Reason::kInvalidConfig, "must be " + key.Bounds() + ", not \"" + std::string(value) + "\"");
+}
+
+}  // namespace
+
+std::string HostPort::ToString() const {
+  const bool brackets = host.find(':') != std::string::npos;
+  return (brackets ? "[" + host + "]" : host) + ":" + std::to_string(port);
+}
+
+std::optional<HostPort> ParseHostPort(std::string_view text) {
+  const std::size_t colon = text.rfind(':');
+  if (colon == std::string_view::npos || colon == 0) return std::nullopt;
+  std::string_view host = text.substr(0, colon);
+  const std::string_view digits = text.substr(colon + 1);
+  if (host.size() > 2 && host.front() == '[' && host.back() == ']') {
+    host = host.substr(1, host.size() - 2);
+  } else if (host.find_first_of("[]:/ ") != std::string_view::npos) {
+    return std::nullopt;
+  }
+  std::uint16_t port = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), port);
+  if (error != std::errc() || end != digits.data() + digits.size()) return std::nullopt;
+  return HostPort{std::string(host), port};
+}
+
+bool IsLoopback(std::string_view host) { return host == "localhost" || host == "::1" || host.starts_with("127."); }
+
+std::string ConfigKey::EnvironmentName() const {
+  std::string result = "CORDWOOD_";
+  for (const char c : name) result += c == '.' ? '_' : static_cast<char>(c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c);
+  return result;
+}
+
+std::string ConfigKey::Bounds() const {
+  if (std::holds_alternative<Switch>(field)) return "true or false";
+  if (std::holds_alternative<Percent>(field)) return "a number from 0 to 100";
+  if (std::holds_alternative<Integer>(field)) {
+    if (max == INT64_MAX) return "an integer from " + std::to_string(min) + " on";
+    return "an integer from " + std::to_string(min) + " to " + std::to_string(max);
+  }
+  switch (form) {
+    case Form::kAny: return "text";
+    case Form::kAddress: return "HOST:PORT";
+    case Form::kAddressOrEmpty: return "HOST:PORT or empty";
+  }
+  return "";
+}
+
+std::string ConfigKey::ReferenceRow() const {
+  const std::string shown = default_value.empty() ? "" : "`" + std::string(default_value) + "`";
+  return "| `" + std::string(name) + "` | " + shown + " | " + Bounds() + " | " + std::string(documentation) + " |";
+}
+
+Status ConfigKey::Set(BrokerConfig& config, std::string_view value) const {
+  if (const auto* text = std::get_if<Text>(&field)) {
+    const bool empty_ok = form != Form::kAddress;
+    if (form != Form::kAny && !(value.empty() && empty_ok) && !ParseHostPort(value).has_value()) return MustBe(*this, value);
+    config.*(*text) = value;
+    return absl::OkStatus();
+  }
+  if (const auto* flag = std::get_if<Switch>(&field)) {
+    if (value != "true" && value != "false") return MustBe(*this, value);
+    config.*(*flag) = value == "true";
+    return absl::OkStatus();
+  }
+  const char* const last = value.data() + value.size();
+  if (const auto* percent = std::get_if<Percent>(&field)) {
+    double number = 0;
+    const auto [end, error] = std::from_chars(value.data(), last, number);
+    if (error != std::errc() || end != last || !(number >= 0 && number <= 100)) return MustBe(*this, value);
+    config.*(*percent) = number;
+    return absl::OkStatus();
+  }
+  std::int64_t number = 0;
+  const auto [end, error] = std::from_chars(value.data(), last, number);
+  if (error != std::errc() || end != last || number < min || number > max) return MustBe(*this, value);
+  config.*(*std::get_if<Integer>(&field)) = number;
+  return absl::OkStatus();
+}
+
+std::span<const ConfigKey> ConfigKeys() { return kKeys; }
+
+const ConfigKey* FindConfigKey(std::string_view name) {
+  const auto found = std::find_if(kKeys.begin(), kKeys.end(), [&](const ConfigKey& key) { return key.name == name; });
+  return found == kKeys.end() ? nullptr : &*found;
+}
+
+std::string UnknownKey(std::string_view name) {
+  std::vector<std::string_view> names;
+  for (const ConfigKey& key : kKeys) names.push_back(key.name);
+  const auto nearest = NearestName(name, names);
+  return "unknown key \"" + std::string(name) + "\"" + (nearest.has_value() ? " (did you mean " + *nearest + "?)" : "");
+}
+
+}  // namespace cordwood::broker

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+// The one table of the broker's configuration: it drives parsing, defaults, environment names, --print-config and the reference page.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "storage/base/reason.h"
+
+namespace cordwood::broker {
+
+// Every field is filled from the table's defaults; units are in the table.
+struct BrokerConfig {
+  std::string data_dir;
+  std::string listeners;
+  std::string advertised_listeners;
+  std::string http_listen;
+  bool insecure = false;
+  std::int64_t broker_id = 0;
+  std::string broker_rack;
+
+  std::int64_t storage_shards = 0;
+  std::int64_t write_buffer_bytes = 0;
+  std::int64_t write_buffers = 0;
+
+  double disk_warn_percent = 0;
+  std::int64_t disk_warn_bytes = 0;
+  double disk_refuse_partitions_percent = 0;
+  std::int64_t disk_refuse_partitions_bytes = 0;
+  double disk_refuse_produce_percent = 0;
+  std::int64_t disk_refuse_produce_bytes = 0;
+
+  std::int64_t network_threads = 0;
+  std::int64_t io_threads = 0;
+  std::int64_t request_budget_bytes = 0;
+  std::int64_t request_bytes_max = 0;
+  std::int64_t tail_ring_bytes = 0;
+  bool channelz = false;
+
+  std::int64_t default_partitions = 0;
+  std::int64_t topics_max = 0;
+  std::int64_t partitions_max = 0;
+  std::int64_t producers_max = 0;
+  std::int64_t producer_expiration_ms = 0;
+  std::int64_t shutdown_timeout_ms = 0;
+};
+
+// HOST:PORT, [IPv6]:PORT.
+struct HostPort {
+  std::string host;  // without brackets
+  std::uint16_t port = 0;
+  std::string ToString() const;
+};
+std::optional<HostPort> ParseHostPort(std::string_view text);
+// 127.0.0.0/8, ::1, localhost.
+bool IsLoopback(std::string_view host);
+
+struct ConfigKey {
+  using Text = std::string BrokerConfig::*;
+  using Integer = std::int64_t BrokerConfig::*;
+  using Percent = double BrokerConfig::*;
+  using Switch = bool BrokerConfig::*;
+  enum class Form : std::uint8_t { kAny, kAddress, kAddressOrEmpty };  // of a text
+
+  std::string_view name;
+  std::variant<Text, Integer, Percent, Switch> field;
+  std::string_view default_value;
+  std::string_view documentation;  // one line, with the unit
+  std::int64_t min = 0;            // of an integer, inclusive
+  std::int64_t max = INT64_MAX;
+  Form form = Form::kAny;
+
+  // CORDWOOD_ and the name in capitals, '.' as '_'.
+  std::string EnvironmentName() const;
+  // What a value may be, for errors and the reference page: "an integer from 1 to 64".
+  std::string Bounds() const;
+  // "| `name` | default | bounds | documentation |"
+  std::string ReferenceRow() const;
+  // INVALID_CONFIG: `must be …, not "…"`, without the key.
+  Status Set(BrokerConfig& config, std::string_view value) const;
+};
+
+// In the order of the reference page.
+std::span<const ConfigKey> ConfigKeys();
+const ConfigKey* FindConfigKey(std::string_view name);  // nullptr if unknown
+// `unknown key "x" (did you mean y?)`
+std::string UnknownKey(std::string_view name);
+
+}  // namespace cordwood::broker

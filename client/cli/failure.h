@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+// How a command ends: exit codes, and errors that say what happened, why, and what to try.
+#pragma once
+
+#include <string>
+
+#include "client/cli/options.h"
+#include "storage/base/reason.h"
+
+namespace cordwood::client {
+
+// Documented in docs/reference: never renumber.
+enum ExitCode : int {
+  kExitOk = 0,
+  kExitError = 1,
+  kExitUsage = 2,
+  kExitNotFound = 3,
+  kExitAuth = 4,
+  kExitConflict = 5,      // the state of things forbids it
+  kExitUnavailable = 6,   // no broker, or no answer in time
+  kExitPartial = 7,       // some records went through, some did not
+  kExitInterrupted = 130,
+};
+
+ExitCode ExitCodeOf(const Status& status);
+
+// The canonical name in capitals: "NOT_FOUND".
+std::string CodeName(absl::StatusCode code);
+
+// To stderr, as text or with -o json as {"error":{"code":…,"reason":…,"message":…,"hint":…}}:
+//     error: topic "ordres" does not exist  [UNKNOWN_TOPIC_OR_PARTITION]
+//       hint: …
+// Returns the exit code.
+ExitCode Report(const GlobalOptions& options, const Status& status, const std::string& hint = "");
+// A command line that cannot be: exit code 2.
+ExitCode ReportUsage(const GlobalOptions& options, const std::string& message, const std::string& hint = "");
+
+}  // namespace cordwood::client

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+// Writes until all is written, the reader is gone, or an error says that no more will be.
+#include "client/cli/stdout_writer.h"
+
+#include <poll.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+namespace cordwood::client {
+
+void StdoutWriter::Flush() {
+  std::string_view rest = buffer_;
+  while (!rest.empty() && !closed_ && error_ == 0) {
+    const ssize_t written = write(fd_, rest.data(), rest.size());
+    if (written >= 0) {
+      rest.remove_prefix(static_cast<std::size_t>(written));
+    } else if (errno == EPIPE) {
+      closed_ = true;
+    } else if (errno == EAGAIN) {
+      pollfd waiting{fd_, POLLOUT, 0};
+      poll(&waiting, 1, 1000);
+    } else if (errno != EINTR) {
+      error_ = errno;
+    }
+  }
+  buffer_.clear();
+}
+
+}  // namespace cordwood::client

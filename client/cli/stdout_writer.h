@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// Buffered standard output that takes a broken pipe for the end of the work.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+namespace cordwood::client {
+
+// Threading: none of its own.
+class StdoutWriter {
+ public:
+  explicit StdoutWriter(int fd = 1, std::size_t buffer_bytes = 64 * 1024) : fd_(fd), buffer_bytes_(buffer_bytes) {}
+  ~StdoutWriter() { Flush(); }
+
+  // To append to; call Wrote() afterwards.
+  std::string* buffer() { return &buffer_; }
+  void Wrote() {
+    if (buffer_.size() >= buffer_bytes_) Flush();
+  }
+  void Write(std::string_view text) {
+    buffer_.append(text);
+    Wrote();
+  }
+  void Flush();
+  // The reader has gone (`| head`): nothing more can be written, which is no error.
+  bool closed() const { return closed_; }
+  // 0, or the errno of a write that failed for another reason, as on a full disk.
+  int error() const { return error_; }
+
+ private:
+  const int fd_;
+  const std::size_t buffer_bytes_;
+  std::string buffer_;
+  bool closed_ = false;
+  int error_ = 0;
+};
+
+}  // namespace cordwood::client

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+// Aligned plain columns with UPPERCASE headers, and numbers for people.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace cordwood::client {
+
+// Two spaces between columns, none after the last; columns whose every cell is a number stand right.
+class Table {
+ public:
+  explicit Table(std::vector<std::string> headers) : rows_{std::move(headers)} {}
+  void Add(std::vector<std::string> cells) { rows_.push_back(std::move(cells)); }  // as many as headers
+  std::string Text() const;
+
+ private:
+  std::vector<std::vector<std::string>> rows_;
+};
+
+std::string HumanBytes(std::uint64_t bytes);  // "0 B", "1.5 KB", "2.0 GB": powers of 1000
+std::string WithCommas(std::uint64_t number);  // "1,234,567"
+
+}  // namespace cordwood::client

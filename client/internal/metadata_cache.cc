@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// GetMetadata, remembered for a while.
+#include "client/internal/metadata_cache.h"
+
+#include <utility>
+
+#include "cordwood/v1/log.grpc.pb.h"
+#include "storage/base/clock.h"
+
+namespace cordwood::client {
+
+StatusOr<TopicImage> MetadataCache::Get(std::string_view topic) {
+  const absl::Duration now = Clock::System().Monotonic();
+  {
+    MutexLock lock(mu_);
+    const auto found = topics_.find(topic);
+    if (found != topics_.end() && now - found->second.fetched < age_max_) return found->second.image;
+  }
+  CORDWOOD_ASSIGN_OR_RETURN(TopicImage image, Ask(topic));
+  MutexLock lock(mu_);
+  topics_[std::string(topic)] = Entry{image, now};
+  return image;
+}
+
+void MetadataCache::Forget(std::string_view topic) {
+  MutexLock lock(mu_);
+  const auto found = topics_.find(topic);
+  if (found != topics_.end()) topics_.erase(found);
+}
+
+StatusOr<TopicImage> MetadataCache::Ask(std::string_view topic) {
+  v1::GetMetadataRequest request;
+  request.add_topics(std::string(topic));
+  v1::GetMetadataResponse response;
+  CORDWOOD_RETURN_IF_ERROR(CallUnary<v1::Log>(connection_, &v1::Log::Stub::GetMetadata, request, &response));
+  if (response.topics_size() != 1) return Error(Reason::kUnknownServerError, "GetMetadata answered about another number of topics");
+  const v1::TopicMetadata& answer = response.topics(0);
+  CORDWOOD_RETURN_IF_ERROR(FromEntryError(answer.error()));
+  TopicImage image{answer.name(), {}, {}};
+  if (!Uuid::FromBytes(answer.topic_id(), &image.id) || answer.partitions_size() == 0) {
+    return Error(Reason::kUnknownServerError, "GetMetadata answered without a topic id or partitions");
+  }
+  for (const v1::PartitionMetadata& partition : answer.partitions()) image.leaders.emplace_back(partition.leader());
+  return image;
+}
+
+}  // namespace cordwood::client

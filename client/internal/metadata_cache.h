@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a client knows about topics: id, partitions, leaders.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "client/internal/broker_connection.h"
+#include "storage/base/ids.h"
+#include "storage/base/mutex.h"
+#include "storage/base/reason.h"
+#include "storage/base/strings.h"
+
+namespace cordwood::client {
+
+struct TopicImage {
+  std::string name;
+  TopicId id;
+  std::vector<BrokerId> leaders;  // by partition index; -1: none at the moment
+  std::int32_t partitions() const { return static_cast<std::int32_t>(leaders.size()); }
+};
+
+// Threading: any thread but a ClientLoop's, because a miss asks the broker.
+class MetadataCache {
+ public:
+  explicit MetadataCache(BrokerConnection& connection, absl::Duration age_max = absl::Minutes(5))
+      : connection_(connection), age_max_(age_max) {}
+
+  // From the cache if younger than age_max. UNKNOWN_TOPIC_OR_PARTITION with the broker's suggestion, or what the call met.
+  StatusOr<TopicImage> Get(std::string_view topic);
+  // The next Get() asks the broker.
+  void Forget(std::string_view topic);
+
+ private:
+  struct Entry {
+    TopicImage image;
+    absl::Duration fetched;
+  };
+  StatusOr<TopicImage> Ask(std::string_view topic);
+
+  BrokerConnection& connection_;
+  const absl::Duration age_max_;
+  Mutex mu_;
+  StringMap<Entry> topics_ ABSL_GUARDED_BY(mu_);
+};
+
+}  // namespace cordwood::client

@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: Apache-2.0
+// Records into batches, on the callers' threads.
+#include "client/internal/produce_client.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "storage/base/clock.h"
+
+namespace cordwood::client {
+namespace {
+
+constexpr std::size_t kRecordOverheadBytes = 64;  // callback and bookkeeping
+constexpr absl::Duration kTopicAgeMax = absl::Minutes(5);
+
+absl::Duration Now() { return Clock::System().Monotonic(); }
+
+}  // namespace
+
+struct ProduceClient::OpenBatch : UnbuiltBatch {
+  Topic* topic = nullptr;
+  bool closed = false;
+};
+
+struct ProduceClient::Topic {
+  TopicImage image;
+  absl::Duration learned;
+  StickyPartitioner sticky;
+  std::vector<std::shared_ptr<OpenBatch>> batches;        // by partition; null: none open
+  std::vector<std::optional<std::uint32_t>> slots;        // by partition
+};
+
+ProduceClient::ProduceClient(ClientLoop& loop, BrokerConnection& connection, MetadataCache& metadata, const ProduceOptions& options)
+    : loop_(loop),
+      metadata_(metadata),
+      options_(options),
+      session_(loop, connection,
+               ProduceSource{[this](auto* batches) { return TakeClosed(batches); },
+                             [this](std::size_t memory_bytes, std::size_t records) { Released(memory_bytes, records); }},
+               options.codec, options.core) {}
+
+ProduceClient::~ProduceClient() { (void)Close(absl::ZeroDuration()); }
+
+void ProduceClient::OnConnectionChange(std::function<void(const Status&)> callback) {
+  loop_.Run([&] { session_.OnConnectionChange(std::move(callback)); });
+}
+
+Status ProduceClient::LearnTopic(std::string_view topic) {
+  {
+    MutexLock lock(mu_);
+    if (refusing_) return Error(Reason::kShuttingDown, "the producer is closed");
+    const auto found = topics_.find(topic);
+    if (found != topics_.end() && Now() - found->second->learned < kTopicAgeMax) return absl::OkStatus();
+  }
+  StatusOr<TopicImage> image = metadata_.Get(topic);  // not under the lock
+  MutexLock lock(mu_);
+  std::unique_ptr<Topic>& known = topics_[std::string(topic)];
+  if (!image.ok()) {
+    if (known != nullptr) return absl::OkStatus();  // what is known may still be true
+    topics_.erase(topics_.find(topic));
+    return image.status();
+  }
+  if (known == nullptr) known = std::make_unique<Topic>();
+  known->image = *std::move(image);
+  known->learned = Now();
+  known->batches.resize(static_cast<std::size_t>(known->image.partitions()));
+  known->slots.resize(known->batches.size());
+  return absl::OkStatus();
+}
+
+Status ProduceClient::WaitForMemory(std::size_t bytes) {
+  const absl::Duration deadline = Now() + options_.send_timeout;
+  while (memory_bytes_ > 0 && memory_bytes_ + bytes > options_.memory_bytes_max) {
+    if (refusing_) break;
+    const absl::Duration left = deadline - Now();
+    if (left <= absl::ZeroDuration()) return Error(Reason::kRequestTimedOut, "the producer's memory is full of records that wait for acknowledgement");
+    changed_.WaitFor(mu_, absl::ToChronoNanoseconds(left));
+  }
+  if (refusing_) return Error(Reason::kShuttingDown, "the producer is closed");
+  return absl::OkStatus();
+}
+
+void ProduceClient::CloseBatch(Topic& topic, std::shared_ptr<OpenBatch>* batch) {
+  (*batch)->closed = true;
+  topic.sticky.BatchClosed((*batch)->partition, topic.image.partitions());
+  closed_.push_back(std::move(*batch));
+  *batch = nullptr;
+}
+
+bool ProduceClient::Add(Topic& topic, const ProduceRecord& record, AckCallback ack) {
+  const std::int32_t partitions = topic.image.partitions();
+  const PartitionIndex partition = record.partition.has_value() ? *record.partition
+                                   : record.key.has_value()     ? PartitionOfKey(*record.key, partitions)
+                                                                : topic.sticky.Current(partitions);
+  const auto index = static_cast<std::size_t>(partition.value());
+  RecordView view{Offset{0}, record.timestamp_ms, record.key, record.value, record.headers};
+  if (view.timestamp_ms == kNoTimestampMs) view.timestamp_ms = Clock::System().WallMs();
+  std::shared_ptr<OpenBatch>& batch = topic.batches[index];
+  if (batch != nullptr && batch->builder.plain_bytes() + batch->builder.RecordBytes(view) > options_.batch_bytes) CloseBatch(topic, &batch);
+  if (batch == nullptr) {
+    if (!topic.slots[index].has_value()) topic.slots[index] = next_slot_++;
+    batch = std::make_shared<OpenBatch>();
+    batch->slot = *topic.slots[index];
+    batch->topic_id = topic.image.id;
+    batch->partition = partition;
+    batch->created = Now();
+    batch->topic = &topic;
+    open_.push_back(batch);
+  }
+  const std::size_t before = batch->builder.plain_bytes();
+  batch->builder.Add(view);
+  const std::size_t grown = batch->builder.plain_bytes() - before + kRecordOverheadBytes;
+  batch->acks.push_back(std::move(ack));
+  batch->memory_bytes += grown;
+  memory_bytes_ += grown;
+  ++unfinished_;
+  if (batch->builder.plain_bytes() >= options_.batch_bytes) CloseBatch(topic, &batch);
+  // The loop looks when a batch is full; for the others one linger timer at a time is enough.
+  const bool wake = !posted_ && (!closed_.empty() || !loop_knows_);
+  if (wake) posted_ = loop_knows_ = true;
+  return wake;
+}
+
+Status ProduceClient::Send(std::string_view topic, const ProduceRecord& record, AckCallback ack) {
+  std::size_t size = (record.key ? record.key->size() : 0) + (record.value ? record.value->size() : 0);
+  for (const RecordHeader& header : record.headers) size += header.key.size() + (header.value ? header.value->size() : 0);
+  if (size > options_.record_bytes_max) {
+    return Error(Reason::kMessageTooLarge, "a record of " + std::to_string(size) + " bytes; no more than " +
+                                               std::to_string(options_.record_bytes_max) + " can be sent at once");
+  }
+  CORDWOOD_RETURN_IF_ERROR(LearnTopic(topic));
+  bool wake = false;
+  {
+    MutexLock lock(mu_);
+    CORDWOOD_RETURN_IF_ERROR(WaitForMemory(size + kRecordOverheadBytes));
+    const auto found = topics_.find(topic);
+    if (record.partition.has_value() && (record.partition->value() < 0 || record.partition->value() >= found->second->image.partitions())) {
+      return Error(Reason::kUnknownTopicOrPartition, "topic \"" + std::string(topic) + "\" has no partition " + ToString(*record.partition) +
+                                                         "; it has " + std::to_string(found->second->image.partitions()));
+    }
+    wake = Add(*found->second, record, std::move(ack));
+  }
+  if (wake) loop_.Post([this] { session_.Drain(); });
+  return absl::OkStatus();
+}
+
+absl::Duration ProduceClient::TakeClosed(std::vector<std::shared_ptr<UnbuiltBatch>>* closed) {
+  MutexLock lock(mu_);
+  const absl::Duration now = Now();
+  absl::Duration due = absl::InfiniteDuration();
+  while (!open_.empty()) {
+    const std::shared_ptr<OpenBatch> oldest = open_.front();
+    if (!oldest->closed) {
+      due = oldest->created + options_.linger - now;
+      if (flushing_ == 0 && due > absl::ZeroDuration()) break;
+      CloseBatch(*oldest->topic, &oldest->topic->batches[static_cast<std::size_t>(oldest->partition.value())]);
+    }
+    due = absl::InfiniteDuration();
+    open_.pop_front();
+  }
+  closed->swap(closed_);
+  posted_ = false;
+  loop_knows_ = due != absl::InfiniteDuration();
+  return due;
+}
+
+void ProduceClient::Released(std::size_t bytes, std::size_t records) {
+  MutexLock lock(mu_);
+  memory_bytes_ -= bytes;
+  unfinished_ -= records;
+  changed_.SignalAll();
+}
+
+Status ProduceClient::Flush(absl::Duration timeout) {
+  const absl::Duration deadline = Now() + timeout;
+  {
+    MutexLock lock(mu_);
+    ++flushing_;
+  }
+  loop_.Post([this] { session_.Drain(); });
+  MutexLock lock(mu_);
+  while (unfinished_ > 0) {
+    const absl::Duration left = deadline - Now();
+    if (left <= absl::ZeroDuration()) break;
+    changed_.WaitFor(mu_, absl::ToChronoNanoseconds(std::min(left, absl::Hours(1))));
+  }
+  --flushing_;
+  if (unfinished_ == 0) return absl::OkStatus();
+  return Error(Reason::kRequestTimedOut, std::to_string(unfinished_) + " records are not acknowledged yet");
+}
+
+Status ProduceClient::Close(absl::Duration timeout) {
+  {
+    MutexLock lock(mu_);
+    refusing_ = true;
+    changed_.SignalAll();
+  }
+  const Status flushed = Flush(timeout);
+  const Status why = Error(Reason::kRequestTimedOut, "the producer was closed before the acknowledgement came; it may have been appended");
+  loop_.Run([this, &why] {
+    session_.Drain();
+    session_.Shutdown(why);
+  });
+  return flushed;
+}
+
+}  // namespace cordwood::client

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+// A producer: records in from any thread, acknowledgements out. Batches, streams, retries.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "client/internal/call.h"
+#include "client/internal/metadata_cache.h"
+#include "client/internal/partitioner.h"
+#include "client/internal/produce_session.h"
+#include "storage/record/record.h"
+
+namespace cordwood::client {
+
+struct ProduceOptions {
+  std::size_t batch_bytes = 128 * 1024;             // batch.size: a batch is closed before it would exceed this
+  absl::Duration linger = absl::Milliseconds(1);    // linger.ms: an open batch waits no longer
+  std::size_t memory_bytes_max = 32 * 1024 * 1024;  // buffer.memory: of records not yet completed
+  std::size_t record_bytes_max = 8 * 1024 * 1024;   // a larger record is refused here: no broker takes such a request
+  absl::Duration send_timeout = absl::Seconds(60);  // max.block.ms: how long Send() waits for memory
+  Codec codec = Codec::kNone;
+  ProduceCoreOptions core;
+};
+
+struct ProduceRecord {
+  std::optional<PartitionIndex> partition;      // absent: by key, or sticky without one
+  std::optional<std::string_view> key;
+  std::optional<std::string_view> value;
+  std::vector<RecordHeader> headers;
+  std::int64_t timestamp_ms = kNoTimestampMs;   // none: the wall clock
+};
+
+// Records of one thread to one partition keep their order, through retries and reconnections. By default each is appended exactly
+// once, or its callback gets the error.
+// Threading: Send(), Flush() and Close() from any thread, but not from a callback; callbacks run on the loop.
+// Shutdown: Close(deadline) is bounded; the destructor closes with zero patience. `loop` must outlive it.
+class ProduceClient {
+ public:
+  ProduceClient(ClientLoop& loop, BrokerConnection& connection, MetadataCache& metadata, const ProduceOptions& options);
+  ~ProduceClient();
+  ProduceClient(const ProduceClient&) = delete;
+  ProduceClient& operator=(const ProduceClient&) = delete;
+
+  // Takes the record, waiting for memory up to send_timeout. On error nothing was taken and `ack` never runs: MESSAGE_TOO_LARGE,
+  // UNKNOWN_TOPIC_OR_PARTITION, REQUEST_TIMED_OUT (no memory), SHUTTING_DOWN (closed), or what the metadata call met.
+  Status Send(std::string_view topic, const ProduceRecord& record, AckCallback ack);
+
+  // Waits until everything sent before is completed. REQUEST_TIMED_OUT after `timeout`; nothing is lost then.
+  Status Flush(absl::Duration timeout);
+  // Flush, then no more. What is left after `timeout` is completed with REQUEST_TIMED_OUT. Idempotent.
+  Status Close(absl::Duration timeout);
+
+  // Runs on the loop when the connection breaks (a status) and when it is back (OK), for people to read.
+  void OnConnectionChange(std::function<void(const Status&)> callback);
+
+ private:
+  struct OpenBatch;  // records of one partition
+  struct Topic;
+
+  Status LearnTopic(std::string_view topic);
+  Status WaitForMemory(std::size_t bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void CloseBatch(Topic& topic, std::shared_ptr<OpenBatch>* batch) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // True if the loop must be woken.
+  bool Add(Topic& topic, const ProduceRecord& record, AckCallback ack) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Loop: closes batches that have lingered long enough, takes all closed ones, in order. How long until the next is due.
+  absl::Duration TakeClosed(std::vector<std::shared_ptr<UnbuiltBatch>>* closed);
+  // Loop: `records` are completed and their callbacks have run.
+  void Released(std::size_t bytes, std::size_t records);
+
+  ClientLoop& loop_;
+  MetadataCache& metadata_;
+  const ProduceOptions options_;
+  ProduceSession session_;            // used on the loop alone
+
+  Mutex mu_;
+  CondVar changed_;                   // memory was released or records were completed
+  StringMap<std::unique_ptr<Topic>> topics_ ABSL_GUARDED_BY(mu_);
+  std::deque<std::shared_ptr<OpenBatch>> open_ ABSL_GUARDED_BY(mu_);     // by age; closed ones are skipped
+  std::vector<std::shared_ptr<UnbuiltBatch>> closed_ ABSL_GUARDED_BY(mu_);  // for the loop, in order
+  std::uint32_t next_slot_ ABSL_GUARDED_BY(mu_) = 0;
+  std::size_t memory_bytes_ ABSL_GUARDED_BY(mu_) = 0;
+  std::uint64_t unfinished_ ABSL_GUARDED_BY(mu_) = 0;  // records
+  int flushing_ ABSL_GUARDED_BY(mu_) = 0;              // while not zero, nothing lingers
+  bool loop_knows_ ABSL_GUARDED_BY(mu_) = false;       // the loop will look by itself: posted to, or a linger timer is set
+  bool posted_ ABSL_GUARDED_BY(mu_) = false;
+  bool refusing_ ABSL_GUARDED_BY(mu_) = false;         // Close() has begun
+};
+
+}  // namespace cordwood::client

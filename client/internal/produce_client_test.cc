@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a producer sends and when, seen from a gRPC server in this process that answers only when it is told to.
+#include "client/internal/produce_client.h"
+
+#include <gtest/gtest.h>
+#include <grpcpp/server.h>
+#include <grpcpp/server_builder.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "cordwood/v1/log.grpc.pb.h"
+#include "storage/record/record_batch.h"
+
+namespace cordwood::client {
+namespace {
+
+constexpr auto kPatience = std::chrono::seconds(20);
+
+// A topic "t" of three partitions; offsets are counted per partition.
+class TalkingLog final : public v1::Log::Service {
+ public:
+  grpc::Status GetMetadata(grpc::ServerContext*, const v1::GetMetadataRequest* request, v1::GetMetadataResponse* response) override {
+    v1::TopicMetadata* topic = response->add_topics();
+    topic->set_name(request->topics(0));
+    topic->set_topic_id(std::string(16, 't'));
+    if (request->topics(0) != "t") topic->mutable_error()->set_reason(v1::UNKNOWN_TOPIC_OR_PARTITION);
+    for (int i = 0; i < 3; ++i) topic->add_partitions()->set_partition(i);
+    return grpc::Status::OK;
+  }
+  grpc::Status InitProducer(grpc::ServerContext*, const v1::InitProducerRequest*, v1::InitProducerResponse* response) override {
+    response->set_producer_id(1);
+    return grpc::Status::OK;
+  }
+  grpc::Status ProduceStream(grpc::ServerContext* context, grpc::ServerReaderWriter<v1::ProduceResponse, v1::ProduceRequest>* stream) override {
+    v1::ProduceRequest request;
+    std::vector<int> partition_of(100, 0);
+    while (stream->Read(&request)) {
+      v1::ProduceResponse response;
+      v1::Done* done = response.add_done();
+      done->set_seq(request.seq());
+      for (const v1::ProduceEntry& entry : request.entries()) {
+        if (entry.has_partition()) partition_of[entry.handle()] = entry.partition();
+        std::string_view rest = entry.batches();
+        while (!rest.empty()) done->add_base_offset(Take(partition_of[entry.handle()], *RecordBatchView::TakeFirst(&rest)));
+      }
+      while (silent && !context->IsCancelled()) std::this_thread::yield();
+      stream->Write(response);
+    }
+    return grpc::Status::OK;
+  }
+  std::int64_t Take(int partition, const RecordBatchView& batch) {
+    MutexLock lock(mu);
+    sizes.push_back(batch.bytes().size());
+    counts.push_back(batch.record_count());
+    const std::int64_t base = ends[partition];
+    ends[partition] += batch.record_count();
+    return base;
+  }
+
+  std::atomic<bool> silent{false};
+  Mutex mu;
+  std::vector<std::size_t> sizes ABSL_GUARDED_BY(mu);
+  std::vector<int> counts ABSL_GUARDED_BY(mu);
+  std::int64_t ends[3] ABSL_GUARDED_BY(mu) = {0, 0, 0};
+};
+
+class ProduceClientTest : public ::testing::Test {
+ protected:
+  ProduceClientTest() {
+    grpc::ServerBuilder builder;
+    int port = 0;
+    builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
+    builder.RegisterService(&log_);
+    server_ = builder.BuildAndStart();
+    connection_ = std::make_unique<BrokerConnection>(std::vector<std::string>{"127.0.0.1:" + std::to_string(port)});
+    metadata_ = std::make_unique<MetadataCache>(*connection_);
+    options_.linger = absl::Hours(1);
+  }
+  ~ProduceClientTest() override {
+    log_.silent = false;
+    producer_.reset();
+    server_->Shutdown(std::chrono::system_clock::now());
+  }
+
+  ProduceClient& Producer() {
+    if (producer_ == nullptr) producer_ = std::make_unique<ProduceClient>(loop_, *connection_, *metadata_, options_);
+    return *producer_;
+  }
+  Status Send(std::string_view value, std::optional<int> partition = 0, std::optional<std::string_view> key = std::nullopt) {
+    ProduceRecord record;
+    record.value = value;
+    record.key = key;
+    if (partition.has_value()) record.partition = PartitionIndex(*partition);
+    record.timestamp_ms = 1;
+    return Producer().Send("t", record, [this](const StatusOr<RecordAck>& ack) {
+      MutexLock lock(mu_);
+      acks_.push_back(ack.ok() ? ToString(ack->partition) + "@" + ToString(ack->offset) : std::string(ReasonName(ReasonOf(ack.status()))));
+    });
+  }
+  std::vector<std::string> Acks() {
+    MutexLock lock(mu_);
+    return acks_;
+  }
+  Status Flush() { return Producer().Flush(absl::Seconds(20)); }
+
+  TalkingLog log_;
+  std::unique_ptr<grpc::Server> server_;
+  std::unique_ptr<BrokerConnection> connection_;
+  std::unique_ptr<MetadataCache> metadata_;
+  ClientLoop loop_;
+  ProduceOptions options_;
+  Mutex mu_;
+  std::vector<std::string> acks_ ABSL_GUARDED_BY(mu_);
+  std::unique_ptr<ProduceClient> producer_;
+};
+
+TEST_F(ProduceClientTest, ABatchIsClosedBeforeItWouldExceedItsSize) {
+  // Header 61, then per record: length 1, attributes 1, time 1, offset 1 (2 from the 64th on), key 1, value length 1, value 10, headers 1.
+  options_.batch_bytes = 61 + 5 * 17;
+  for (int i = 0; i < 12; ++i) ASSERT_TRUE(Send("0123456789").ok());
+  ASSERT_TRUE(Flush().ok());
+  MutexLock lock(log_.mu);
+  EXPECT_EQ(log_.counts, (std::vector<int>{5, 5, 2}));
+  EXPECT_EQ(log_.sizes, (std::vector<std::size_t>{146, 146, 95}));
+}
+
+TEST_F(ProduceClientTest, ARecordLargerThanABatchGoesAlone) {
+  options_.batch_bytes = 200;
+  ASSERT_TRUE(Send("a").ok());
+  ASSERT_TRUE(Send(std::string(5000, 'x')).ok());
+  ASSERT_TRUE(Send("b").ok());
+  ASSERT_TRUE(Flush().ok());
+  MutexLock lock(log_.mu);
+  EXPECT_EQ(log_.counts, (std::vector<int>{1, 1, 1}));
+}
+
+TEST_F(ProduceClientTest, EachRecordGetsItsOwnOffset) {
+  for (int partition : {0, 1, 0, 0}) ASSERT_TRUE(Send("x", partition).ok());
+  ASSERT_TRUE(Flush().ok());
+  std::vector<std::string> acks = Acks();
+  std::sort(acks.begin(), acks.end());
+  EXPECT_EQ(acks, (std::vector<std::string>{"0@0", "0@1", "0@2", "1@0"}));
+}
+
+TEST_F(ProduceClientTest, LingerSendsWhatDoesNotFill) {
+  options_.linger = absl::Milliseconds(5);
+  ASSERT_TRUE(Send("x").ok());
+  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  while (Acks().empty()) ASSERT_LT(std::chrono::steady_clock::now(), deadline);
+  EXPECT_EQ(Acks(), (std::vector<std::string>{"0@0"}));
+}
+
+TEST_F(ProduceClientTest, RecordsWithoutAKeyStayTogetherAndThoseWithOneGoWhereKafkaPutsThem) {
+  for (int i = 0; i < 20; ++i) ASSERT_TRUE(Send("x", std::nullopt).ok());
+  ASSERT_TRUE(Send("x", std::nullopt, "21").ok());
+  ASSERT_TRUE(Flush().ok());
+  MutexLock lock(log_.mu);
+  EXPECT_LE(log_.counts.size(), 2U);
+  EXPECT_GE(log_.ends[PartitionOfKey("21", 3).value()], 1);
+}
+
+TEST_F(ProduceClientTest, FullMemoryHoldsTheCallerBackUntilItsDeadline) {
+  options_.memory_bytes_max = 10'000;
+  options_.send_timeout = absl::Milliseconds(50);
+  log_.silent = true;
+  Status status;
+  int taken = 0;
+  while ((status = Send(std::string(1000, 'x'))).ok()) ++taken;
+  EXPECT_EQ(ReasonOf(status), Reason::kRequestTimedOut);
+  EXPECT_GE(taken, 8);
+  EXPECT_LE(taken, 10);
+  log_.silent = false;
+  ASSERT_TRUE(Flush().ok());
+  EXPECT_TRUE(Send("x").ok());
+  EXPECT_EQ(Acks().size(), static_cast<std::size_t>(taken));
+}
+
+TEST_F(ProduceClientTest, CloseIsBoundedAndEveryCallbackRunsOnce) {
+  log_.silent = true;
+  for (int i = 0; i < 10; ++i) ASSERT_TRUE(Send("x", i % 3).ok());
+  const auto start = std::chrono::steady_clock::now();
+  EXPECT_EQ(ReasonOf(Producer().Close(absl::Milliseconds(50))), Reason::kRequestTimedOut);
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(5));
+  EXPECT_EQ(Acks(), std::vector<std::string>(10, "REQUEST_TIMED_OUT"));
+  EXPECT_EQ(ReasonOf(Send("late")), Reason::kShuttingDown);
+  EXPECT_TRUE(Producer().Close(absl::ZeroDuration()).ok());
+}
+
+TEST_F(ProduceClientTest, CloseInTheMiddleOfAServersDeathIsBounded) {
+  log_.silent = true;
+  for (int i = 0; i < 10; ++i) ASSERT_TRUE(Send("x").ok());
+  loop_.Post([] {});
+  server_->Shutdown(std::chrono::system_clock::now());
+  EXPECT_FALSE(Producer().Close(absl::Milliseconds(100)).ok());
+  EXPECT_EQ(Acks().size(), 10U);
+}
+
+TEST_F(ProduceClientTest, WhatCannotBeTakenSaysSoAtOnce) {
+  ProduceRecord record;
+  record.value = "x";
+  EXPECT_EQ(ReasonOf(Producer().Send("nope", record, nullptr)), Reason::kUnknownTopicOrPartition);
+  EXPECT_EQ(ReasonOf(Send("x", 3)), Reason::kUnknownTopicOrPartition);
+  EXPECT_EQ(ReasonOf(Send(std::string(9'000'000, 'x'))), Reason::kMessageTooLarge);
+  EXPECT_TRUE(Flush().ok());
+  EXPECT_TRUE(Acks().empty());
+}
+
+TEST_F(ProduceClientTest, ManyThreadsSendAtOnce) {
+  options_.batch_bytes = 1000;
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([this] {
+      for (int i = 0; i < 500; ++i) EXPECT_TRUE(Send("0123456789", std::nullopt).ok());
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  ASSERT_TRUE(Flush().ok());
+  EXPECT_EQ(Acks().size(), 2000U);
+  MutexLock lock(log_.mu);
+  EXPECT_EQ(log_.ends[0] + log_.ends[1] + log_.ends[2], 2000);
+}
+
+}  // namespace
+}  // namespace cordwood::client

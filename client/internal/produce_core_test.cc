@@ -1,0 +1,506 @@
+// SPDX-License-Identifier: Apache-2.0
+// Sequences, retries, window and splitting, against a broker of a few lines that keeps Kafka's rules for sequences.
+#include "client/internal/produce_core.h"
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <random>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "cordwood/v1/log.pb.h"
+#include "storage/record/record_reader.h"
+
+namespace cordwood::client {
+namespace {
+
+constexpr absl::Duration kNoBackoff = absl::ZeroDuration();
+
+// What a broker decides about batches, on paper: contract of the tests, not a copy of the real one.
+class PaperLog {
+ public:
+  Reason Append(std::string_view bytes, std::int64_t* base_offset) {
+    const auto batch = RecordBatchView::Parse(bytes);
+    if (!batch.ok() || !batch->CheckCrc().ok()) return Reason::kCorruptMessage;
+    if (batch->bytes().size() > bytes_max) return Reason::kMessageTooLarge;
+    const auto id = batch->producer_id().value();
+    if (id >= 0) {
+      const auto known = appended_.find({id, batch->base_sequence().value()});
+      if (known != appended_.end()) {
+        *base_offset = known->second;
+        return Reason::kNone;
+      }
+      const auto next = next_sequence_.find(id);
+      if (next == next_sequence_.end() && batch->base_sequence().value() != 0) return Reason::kUnknownProducerId;
+      if (next != next_sequence_.end() && next->second != batch->base_sequence().value()) return Reason::kOutOfOrderSequence;
+      next_sequence_[id] = NextSequence(batch->base_sequence(), batch->record_count()).value();
+    }
+    *base_offset = static_cast<std::int64_t>(values.size());
+    if (id >= 0) appended_[{id, batch->base_sequence().value()}] = *base_offset;
+    RecordReader reader(*batch);
+    RecordView record;
+    EXPECT_TRUE(reader.Open().ok());
+    while (*reader.Next(&record)) values.emplace_back(*record.value);
+    return Reason::kNone;
+  }
+  void ForgetProducers() {
+    appended_.clear();
+    next_sequence_.clear();
+  }
+
+  std::vector<std::string> values;
+  std::size_t bytes_max = 1 << 20;
+
+ private:
+  std::map<std::pair<std::int64_t, std::int32_t>, std::int64_t> appended_;
+  std::map<std::int64_t, std::int32_t> next_sequence_;
+};
+
+class ProduceCoreTest : public ::testing::Test {
+ protected:
+  explicit ProduceCoreTest(ProduceCoreOptions options = {}) : core_(options) {}
+
+  void Open(int partitions = 1) {
+    for (int i = 0; i < partitions; ++i) {
+      core_.AddPartition();
+      logs_.emplace_back();
+    }
+    core_.StreamOpened();
+    GiveId();
+  }
+  void GiveId() { core_.ProducerIdArrived(ProducerId(next_id_++), ProducerEpoch(0)); }
+
+  // One batch of `count` records with the values name0, name1, …
+  void Enqueue(const std::string& name, int count = 1, std::uint32_t slot = 0, std::size_t padding = 0) {
+    RecordBatchBuilder builder;
+    ProduceBatch batch;
+    for (int i = 0; i < count; ++i) {
+      const std::string value = name + std::to_string(i) + std::string(padding, '.');
+      builder.Add({Offset(0), 1, std::nullopt, std::string_view(value), {}});
+      batch.acks.emplace_back();
+    }
+    batch.bytes = *builder.Build(Codec::kNone, {});
+    batch.created = now_;
+    core_.Enqueue(slot, std::move(batch));
+    Check();
+  }
+  // Takes every message there is now.
+  void SendAll() {
+    while (auto message = core_.NextMessage(now_)) {
+      sent_.push_back(*std::move(message));
+      core_.Written();
+      Check();
+    }
+  }
+  v1::ProduceResponse Apply(const ProduceMessage& message) {
+    v1::ProduceResponse response;
+    v1::Done* done = response.add_done();
+    done->set_seq(message.seq);
+    for (std::size_t i = 0; i < message.entries.size(); ++i) {
+      const ProduceMessage::Entry& entry = message.entries[i];
+      Reason reason = refuse_with_;
+      std::vector<std::int64_t> bases(entry.batches.size(), -1);
+      for (std::size_t b = 0; b < entry.batches.size() && reason == Reason::kNone; ++b) {
+        reason = logs_[entry.slot].Append(entry.batches[b].view(), &bases[b]);
+      }
+      for (const std::int64_t base : bases) done->add_base_offset(reason == Reason::kNone ? base : -1);
+      if (reason == Reason::kNone) continue;
+      v1::EntryError* error = done->add_errors();
+      error->set_entry(static_cast<std::uint32_t>(i));
+      error->set_reason(static_cast<v1::Reason>(reason));
+    }
+    return response;
+  }
+  // The broker works through everything that was sent.
+  void AnswerAll() {
+    for (const ProduceMessage& message : std::exchange(sent_, {})) {
+      core_.Answered(Apply(message), now_, kNoBackoff);
+      Check();
+    }
+    Collect();
+  }
+  // The broker works through everything, and the answers are lost with the stream.
+  void LoseAnswers() {
+    for (const ProduceMessage& message : std::exchange(sent_, {})) Apply(message);
+    Break();
+  }
+  void Break(const Status& why = absl::UnavailableError("gone")) {
+    sent_.clear();
+    core_.StreamBroken(why, now_, kNoBackoff);
+    Check();
+    core_.StreamOpened();
+    Collect();
+  }
+  void RunToEnd() {
+    for (int turn = 0; turn < 1000 && !core_.idle(); ++turn) {
+      if (core_.wants_producer_id()) GiveId();
+      core_.Tick(now_);
+      SendAll();
+      AnswerAll();
+      now_ += absl::Milliseconds(1);
+    }
+    EXPECT_TRUE(core_.idle());
+  }
+  void Collect() {
+    for (Completion& completion : core_.TakeCompletions()) {
+      outcome_ += (outcome_.empty() ? "" : " ") + (completion.status.ok() ? "@" + ToString(completion.base_offset) : std::string(ReasonName(ReasonOf(completion.status)))) + "x" +
+                  std::to_string(completion.batch.count());
+    }
+  }
+  void Check() { ASSERT_TRUE(core_.Invariants()); }
+
+  ProduceCore core_;
+  std::vector<PaperLog> logs_;
+  std::vector<ProduceMessage> sent_;
+  Reason refuse_with_ = Reason::kNone;
+  std::int64_t next_id_ = 1000;
+  absl::Duration now_ = absl::Seconds(1000);
+  std::string outcome_;  // "@base x count" or "REASON x count" per batch, in order
+};
+
+using Values = std::vector<std::string>;
+
+TEST_F(ProduceCoreTest, BatchesOfOnePartitionShareAMessageAndKeepTheirOrder) {
+  Open();
+  Enqueue("a", 2);
+  Enqueue("b");
+  SendAll();
+  ASSERT_EQ(sent_.size(), 1U);
+  EXPECT_EQ(sent_[0].entries[0].batches.size(), 2U);
+  AnswerAll();
+  EXPECT_EQ(outcome_, "@0x2 @2x1");
+  EXPECT_EQ(logs_[0].values, (Values{"a0", "a1", "b0"}));
+}
+
+TEST_F(ProduceCoreTest, NothingIsSentBeforeAProducerIdIsThere) {
+  core_.AddPartition();
+  logs_.emplace_back();
+  core_.StreamOpened();
+  Enqueue("a");
+  EXPECT_TRUE(core_.wants_producer_id());
+  EXPECT_FALSE(core_.NextMessage(now_).has_value());
+  GiveId();
+  EXPECT_FALSE(core_.wants_producer_id());
+  EXPECT_TRUE(core_.NextMessage(now_).has_value());
+}
+
+TEST_F(ProduceCoreTest, AtMostFiveBatchesOfAPartitionAreInFlight) {
+  Open();
+  for (int i = 0; i < 8; ++i) Enqueue("a");
+  SendAll();
+  ASSERT_EQ(sent_.size(), 1U);
+  EXPECT_EQ(sent_[0].entries[0].batches.size(), 5U);
+  AnswerAll();
+  SendAll();
+  EXPECT_EQ(sent_[0].entries[0].batches.size(), 3U);
+}
+
+TEST_F(ProduceCoreTest, LostAnswersAreNoDuplicates) {
+  Open();
+  Enqueue("a");
+  Enqueue("b");
+  SendAll();
+  LoseAnswers();
+  EXPECT_EQ(outcome_, "");
+  RunToEnd();
+  EXPECT_EQ(outcome_, "@0x1 @1x1");
+  EXPECT_EQ(logs_[0].values, (Values{"a0", "b0"}));
+}
+
+TEST_F(ProduceCoreTest, LostRequestsAreSentAgainInOrder) {
+  Open();
+  Enqueue("a");
+  SendAll();
+  Enqueue("b");
+  SendAll();
+  Break();
+  Enqueue("c");
+  RunToEnd();
+  EXPECT_EQ(logs_[0].values, (Values{"a0", "b0", "c0"}));
+}
+
+TEST_F(ProduceCoreTest, ARetriableRefusalKeepsTheOrder) {
+  Open();
+  Enqueue("a");
+  SendAll();
+  Enqueue("b");
+  SendAll();
+  refuse_with_ = Reason::kLeaderNotAvailable;
+  core_.Answered(Apply(sent_[0]), now_, kNoBackoff);
+  refuse_with_ = Reason::kNone;
+  sent_.erase(sent_.begin());
+  AnswerAll();  // b: out of order, because a is missing
+  EXPECT_EQ(outcome_, "");
+  RunToEnd();
+  EXPECT_EQ(outcome_, "@0x1 @1x1");
+  EXPECT_EQ(logs_[0].values, (Values{"a0", "b0"}));
+}
+
+TEST_F(ProduceCoreTest, ARefusedBatchWaitsBeforeItIsTriedAgain) {
+  Open();
+  Enqueue("a");
+  SendAll();
+  refuse_with_ = Reason::kThrottled;
+  core_.Answered(Apply(sent_[0]), now_, absl::Milliseconds(50));
+  EXPECT_EQ(core_.NextWake(), now_ + absl::Milliseconds(50));
+  EXPECT_FALSE(core_.NextMessage(now_).has_value());
+  now_ += absl::Milliseconds(50);
+  core_.Tick(now_);
+  EXPECT_TRUE(core_.NextMessage(now_).has_value());
+}
+
+TEST_F(ProduceCoreTest, ADefiniteRefusalFailsOneBatchAndTheRestTakesItsSequences) {
+  Open();
+  Enqueue("a");
+  SendAll();
+  Enqueue("b");
+  SendAll();
+  refuse_with_ = Reason::kInvalidTimestamp;
+  core_.Answered(Apply(sent_[0]), now_, kNoBackoff);
+  refuse_with_ = Reason::kNone;
+  sent_.erase(sent_.begin());
+  AnswerAll();
+  Enqueue("c");
+  RunToEnd();
+  EXPECT_EQ(outcome_, "INVALID_TIMESTAMPx1 @0x1 @1x1");
+  EXPECT_EQ(logs_[0].values, (Values{"b0", "c0"}));
+  EXPECT_EQ(next_id_, 1001);  // under the same producer id
+}
+
+TEST_F(ProduceCoreTest, AfterARefusalNothingIsSentUntilAllIsAnswered) {
+  Open();
+  Enqueue("a");
+  SendAll();
+  Enqueue("b");
+  SendAll();
+  refuse_with_ = Reason::kInvalidTimestamp;
+  core_.Answered(Apply(sent_[0]), now_, kNoBackoff);
+  refuse_with_ = Reason::kNone;
+  sent_.erase(sent_.begin());
+  Enqueue("c");
+  SendAll();
+  EXPECT_EQ(sent_.size(), 1U);  // b alone
+  AnswerAll();
+  RunToEnd();
+  EXPECT_EQ(logs_[0].values, (Values{"b0", "c0"}));
+}
+
+TEST_F(ProduceCoreTest, OfAnEntryThatIsRefusedOnlyTheGuiltyBatchFails) {
+  Open();
+  logs_[0].bytes_max = 200;
+  Enqueue("a");
+  Enqueue("big", 1, 0, 500);
+  Enqueue("c");
+  RunToEnd();
+  EXPECT_EQ(outcome_, "@0x1 MESSAGE_TOO_LARGEx1 @1x1");
+  EXPECT_EQ(logs_[0].values, (Values{"a0", "c0"}));
+}
+
+TEST_F(ProduceCoreTest, ABatchTooLargeIsSplitUntilItFits) {
+  Open();
+  logs_[0].bytes_max = 150;
+  Enqueue("a", 16, 0, 10);
+  Enqueue("b");
+  RunToEnd();
+  ASSERT_EQ(logs_[0].values.size(), 17U);
+  for (int i = 0; i < 16; ++i) EXPECT_EQ(logs_[0].values[static_cast<std::size_t>(i)], "a" + std::to_string(i) + "..........");
+  EXPECT_EQ(outcome_, "@0x4 @4x4 @8x4 @12x4 @16x1");
+}
+
+TEST_F(ProduceCoreTest, OfASplitBatchOnlyTheRecordThatIsTooLargeFails) {
+  Open();
+  logs_[0].bytes_max = 150;
+  RecordBatchBuilder builder;
+  ProduceBatch batch;
+  for (const std::string& value : {std::string("a"), std::string(500, 'x'), std::string("c")}) {
+    builder.Add({Offset(0), 1, std::nullopt, std::string_view(value), {}});
+    batch.acks.emplace_back();
+  }
+  batch.bytes = *builder.Build(Codec::kNone, {});
+  batch.created = now_;
+  core_.Enqueue(0, std::move(batch));
+  RunToEnd();
+  EXPECT_EQ(outcome_, "@0x1 MESSAGE_TOO_LARGEx1 @1x1");
+  EXPECT_EQ(logs_[0].values, (Values{"a", "c"}));
+}
+
+TEST_F(ProduceCoreTest, ABrokerThatForgotTheProducerGetsANewOne) {
+  Open();
+  Enqueue("a");
+  RunToEnd();
+  logs_[0].ForgetProducers();
+  Enqueue("b");
+  Enqueue("c");
+  RunToEnd();
+  EXPECT_EQ(logs_[0].values, (Values{"a0", "b0", "c0"}));
+  EXPECT_EQ(outcome_, "@0x1 @1x1 @2x1");
+  EXPECT_GT(next_id_, 1001);
+}
+
+TEST_F(ProduceCoreTest, OtherPartitionsKeepTheirProducerId) {
+  Open(2);
+  Enqueue("a", 1, 0);
+  Enqueue("b", 1, 1);
+  RunToEnd();
+  logs_[0].ForgetProducers();
+  Enqueue("c", 1, 0);
+  Enqueue("d", 1, 1);
+  SendAll();
+  const auto id = [](const SharedBytes& bytes) { return RecordBatchView::Parse(bytes.view())->producer_id().value(); };
+  EXPECT_EQ(id(sent_[0].entries[0].batches[0]), id(sent_[0].entries[1].batches[0]));
+  RunToEnd();
+  EXPECT_EQ(logs_[1].values, (Values{"b0", "d0"}));
+}
+
+TEST_F(ProduceCoreTest, ADuplicateFromLongAgoIsASuccess) {
+  Open();
+  Enqueue("a");
+  SendAll();
+  refuse_with_ = Reason::kDuplicateSequence;
+  AnswerAll();
+  EXPECT_EQ(outcome_, "@-1x1");
+}
+
+TEST_F(ProduceCoreTest, TheWindowBoundsWhatIsUnanswered) {
+  Open(4);
+  v1::ProduceResponse small;
+  small.set_window_bytes(1000);
+  core_.Answered(small, now_, kNoBackoff);
+  for (std::uint32_t slot = 0; slot < 4; ++slot) Enqueue("a", 1, slot, 600);
+  SendAll();
+  EXPECT_LE(core_.unanswered_bytes(), 1000U + 700U);
+  EXPECT_EQ(sent_.size(), 2U);
+  RunToEnd();
+  for (const PaperLog& log : logs_) EXPECT_EQ(log.values.size(), 1U);
+}
+
+TEST_F(ProduceCoreTest, AMessageAboveTheWindowGoesAlone) {
+  Open();
+  v1::ProduceResponse small;
+  small.set_window_bytes(10);
+  core_.Answered(small, now_, kNoBackoff);
+  Enqueue("a", 1, 0, 5000);
+  RunToEnd();
+  EXPECT_EQ(outcome_, "@0x1");
+}
+
+TEST_F(ProduceCoreTest, MessagesStayBelowTheirLimit) {
+  Open(64);
+  for (std::uint32_t slot = 0; slot < 64; ++slot) Enqueue("a", 1, slot, 100'000);
+  SendAll();
+  for (const ProduceMessage& message : sent_) EXPECT_LE(message.bytes, 1024U * 1024);
+  EXPECT_GE(sent_[0].entries.size(), 9U);
+}
+
+TEST_F(ProduceCoreTest, WhatCannotBeSentInTimeIsFailed) {
+  Open();
+  Enqueue("a");
+  core_.StreamBroken(absl::UnavailableError("gone"), now_, kNoBackoff);
+  now_ += absl::Seconds(121);
+  core_.Tick(now_);
+  Collect();
+  EXPECT_EQ(outcome_, "REQUEST_TIMED_OUTx1");
+  EXPECT_TRUE(core_.idle());
+}
+
+TEST_F(ProduceCoreTest, AfterABatchOfUnknownFateTheNextIsNeitherLostNorDoubled) {
+  Open();
+  Enqueue("a");
+  SendAll();
+  Break();  // nobody knows whether a arrived; it did not
+  core_.StreamBroken(absl::UnavailableError("gone"), now_, kNoBackoff);
+  now_ += absl::Seconds(121);
+  core_.Tick(now_);
+  core_.StreamOpened();
+  Enqueue("b");
+  RunToEnd();
+  EXPECT_EQ(outcome_, "REQUEST_TIMED_OUTx1 @0x1");
+  EXPECT_EQ(logs_[0].values, (Values{"b0"}));
+}
+
+TEST_F(ProduceCoreTest, AStreamThatOwesAnAnswerIsOverdue) {
+  Open();
+  Enqueue("a");
+  SendAll();
+  EXPECT_FALSE(core_.overdue(now_ + absl::Seconds(34)));
+  EXPECT_TRUE(core_.overdue(now_ + absl::Seconds(35)));
+}
+
+TEST_F(ProduceCoreTest, WhenTheTransportRefusesAMessageTheGuiltyBatchIsFound) {
+  Open(3);
+  for (std::uint32_t slot = 0; slot < 3; ++slot) Enqueue("a", 1, slot, slot == 1 ? 100'000 : 10);
+  for (int turn = 0; turn < 20 && !core_.idle(); ++turn) {
+    SendAll();
+    const bool refused = std::any_of(sent_.begin(), sent_.end(), [](const ProduceMessage& m) { return m.bytes > 50'000; });
+    if (refused) {
+      Break(absl::ResourceExhaustedError("received message larger than max"));
+    } else {
+      AnswerAll();
+    }
+  }
+  EXPECT_EQ(logs_[0].values.size() + logs_[2].values.size(), 2U);
+  EXPECT_NE(outcome_.find("MESSAGE_TOO_LARGEx1"), std::string::npos) << outcome_;
+}
+
+class ProduceCoreAcksNoneTest : public ProduceCoreTest {
+ protected:
+  ProduceCoreAcksNoneTest() : ProduceCoreTest([] {
+    ProduceCoreOptions options;
+    options.acks = Acks::kNone;
+    return options;
+  }()) {}
+};
+
+TEST_F(ProduceCoreAcksNoneTest, ABatchIsDoneWhenTheTransportHasIt) {
+  Open();
+  Enqueue("a", 3);
+  SendAll();
+  Collect();
+  EXPECT_EQ(outcome_, "@-1x3");
+  EXPECT_TRUE(core_.idle());
+}
+
+// Random refusals, broken streams, lost requests and answers: each value is in the log exactly once and in order, or it failed.
+class ProduceCoreCampaign : public ProduceCoreTest, public ::testing::WithParamInterface<int> {};
+
+TEST_P(ProduceCoreCampaign, EveryRecordExactlyOnceAndInOrder) {
+  std::mt19937 random(static_cast<unsigned>(GetParam()));
+  constexpr Reason kRefusals[] = {Reason::kLeaderNotAvailable, Reason::kThrottled, Reason::kRequestTimedOut, Reason::kNotEnoughReplicas};
+  Open(3);
+  int next = 0;
+  for (int turn = 0; turn < 300; ++turn) {
+    if (core_.wants_producer_id()) GiveId();
+    const int what = static_cast<int>(random() % 10);
+    if (what < 4) Enqueue(std::to_string(next++) + "-", 1 + static_cast<int>(random() % 3), random() % 3);
+    if (what < 8) SendAll();
+    if (what == 5) LoseAnswers();
+    if (what == 6) Break();
+    if (what == 7 && !sent_.empty()) {
+      refuse_with_ = kRefusals[random() % 4];
+      core_.Answered(Apply(sent_[0]), now_, kNoBackoff);
+      sent_.erase(sent_.begin());
+      refuse_with_ = Reason::kNone;
+    }
+    if (what >= 8) AnswerAll();
+    core_.Tick(now_ += absl::Milliseconds(1));
+    Check();
+  }
+  RunToEnd();
+  EXPECT_EQ(outcome_.find("_"), std::string::npos) << outcome_;
+  std::set<std::string> all;
+  for (const PaperLog& log : logs_) {
+    int last = -1;
+    for (const std::string& value : log.values) {
+      EXPECT_TRUE(all.insert(value).second) << value << " twice";
+      EXPECT_GE(std::stoi(value), last);
+      last = std::stoi(value);
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Seeds, ProduceCoreCampaign, ::testing::Range(1, 200));
+
+}  // namespace
+}  // namespace cordwood::client

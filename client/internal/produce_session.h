@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+// A producer's side on the loop: builds batches, drives ProduceCore, owns its stream and timers, runs callbacks.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "client/internal/broker_connection.h"
+#include "client/internal/call.h"
+#include "client/internal/produce_core.h"
+#include "storage/record/record_batch_builder.h"
+
+namespace cordwood::client {
+
+// Records of one partition that will be one batch.
+struct UnbuiltBatch {
+  std::uint32_t slot = 0;          // the producer's number of the partition, from 0 without holes
+  TopicId topic_id;
+  PartitionIndex partition;
+  RecordBatchBuilder builder;
+  std::vector<AckCallback> acks;   // one per record
+  std::size_t memory_bytes = 0;
+  absl::Duration created;
+};
+
+// What the session asks of the producer, on the loop's thread.
+struct ProduceSource {
+  // Appends the batches that are ready, in order; how long until the next is due, InfiniteDuration: nothing waits.
+  std::function<absl::Duration(std::vector<std::shared_ptr<UnbuiltBatch>>*)> take;
+  // So many records are completed and their callbacks have run.
+  std::function<void(std::size_t memory_bytes, std::size_t records)> released;
+};
+
+// Threading: the loop's thread only, but for construction.
+class ProduceSession {
+ public:
+  ProduceSession(ClientLoop& loop, BrokerConnection& connection, ProduceSource source, Codec codec, const ProduceCoreOptions& options)
+      : loop_(loop), connection_(connection), source_(std::move(source)), codec_(codec), options_(options), core_(options) {}
+
+  // Takes what is ready and sends what can be sent.
+  void Drain();
+  // Completes everything with `status`; nothing happens afterwards.
+  void Shutdown(const Status& status);
+  // Told when the connection breaks (a status) and when it is back (OK), for people to read.
+  void OnConnectionChange(std::function<void(const Status&)> callback) { on_change_ = std::move(callback); }
+
+ private:
+  struct Name {
+    TopicId topic_id;
+    PartitionIndex partition;
+    bool bound = false;  // its handle, on this stream
+  };
+
+  void Build(UnbuiltBatch& open);
+  void Pump();
+  void Tick();
+  void OpenStream();
+  void SendMessages();
+  void AskProducerId();
+  void Healthy();
+  void Broken(const Status& status);
+  void Reopen(absl::Duration wait);
+  void RunCallbacks();
+  void RunCallbacks(PartitionIndex partition, const Completion& completion);
+
+  ClientLoop& loop_;
+  BrokerConnection& connection_;
+  const ProduceSource source_;
+  const Codec codec_;
+  const ProduceCoreOptions options_;
+  std::function<void(const Status&)> on_change_;
+
+  ProduceCore core_;
+  std::deque<Name> names_;                  // by slot
+  std::shared_ptr<grpc::Channel> channel_;  // of call_
+  Call::Handle call_;
+  Call::Handle init_call_;
+  Backoff backoff_;
+  ClientLoop::TimerId linger_timer_ = 0;
+  ClientLoop::TimerId tick_timer_ = 0;
+  ClientLoop::TimerId reopen_timer_ = 0;
+  bool unwell_ = false;  // on_change_ was told that the connection is gone
+  bool closed_ = false;
+};
+
+}  // namespace cordwood::client

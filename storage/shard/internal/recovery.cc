@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+// Two WAL filters: one that only writes down what the log holds, one that lets it in up to the first hole.
+#include "storage/shard/internal/recovery.h"
+
+#include <utility>
+#include <vector>
+
+#include "rocksdb/env.h"
+#include "rocksdb/metadata.h"
+#include "rocksdb/wal_filter.h"
+#include "rocksdb/write_batch.h"
+#include "storage/log/sequence_gate.h"
+#include "storage/shard/internal/rocksdb_access.h"
+
+namespace cordwood {
+namespace {
+
+// A WriteBatch begins with its sequence number, little-endian; the public API has no other way to it.
+std::uint64_t SequenceOf(const rocksdb::WriteBatch& batch) {
+  const std::string& bytes = batch.Data();
+  std::uint64_t sequence = 0;
+  for (int i = 7; i >= 0; --i) sequence = sequence << 8 | static_cast<unsigned char>(bytes[static_cast<std::size_t>(i)]);
+  return sequence;
+}
+
+// Applies nothing; remembers the records as runs without holes.
+class SurveyFilter final : public rocksdb::WalFilter {
+ public:
+  struct Run {
+    std::uint64_t first;
+    std::uint64_t operations;
+  };
+  const char* Name() const override { return "cordwood.SurveyFilter"; }
+  WalProcessingOption LogRecordFound(unsigned long long, const std::string&, const rocksdb::WriteBatch& batch, rocksdb::WriteBatch*,
+                                     bool*) override {
+    const std::uint64_t sequence = SequenceOf(batch);
+    const std::uint64_t operations = batch.Count();
+    if (!runs_.empty() && runs_.back().first + runs_.back().operations == sequence) {
+      runs_.back().operations += operations;
+    } else {
+      runs_.push_back({sequence, operations});
+    }
+    return WalProcessingOption::kIgnoreCurrentRecord;
+  }
+  const std::vector<Run>& runs() const { return runs_; }
+
+ private:
+  std::vector<Run> runs_;
+};
+
+class GateFilter final : public rocksdb::WalFilter {
+ public:
+  explicit GateFilter(std::uint64_t flushed) : gate_(flushed) {}
+  const char* Name() const override { return "cordwood.GateFilter"; }
+  WalProcessingOption LogRecordFound(unsigned long long, const std::string&, const rocksdb::WriteBatch& batch, rocksdb::WriteBatch*,
+                                     bool*) override {
+    return gate_.Admit(SequenceOf(batch), batch.Count()) ? WalProcessingOption::kContinueProcessing : WalProcessingOption::kStopReplay;
+  }
+  const SequenceGate& gate() const { return gate_; }
+
+ private:
+  SequenceGate gate_;
+};
+
+// What RocksDB says about a broken file at open. It names a missing table by the extension it tried last, LevelDB's.
+Status OpenError(const rocksdb::Status& status, const std::string& directory) {
+  const bool damaged = status.IsCorruption() || status.IsPathNotFound() || status.IsNotFound() || status.IsInvalidArgument();
+  std::string message = directory + ": " + status.ToString();
+  for (std::size_t at = 0; (at = message.find(".ldb", at)) != std::string::npos;) message.replace(at, 4, ".sst");
+  return Error(damaged ? Reason::kShardDamaged : Reason::kStorageError, std::move(message));
+}
+
+// RocksDB opens blob files at the first read; one that is gone or short must be named at once.
+Status CheckBlobFiles(rocksdb::DB& db, const std::string& directory) {
+  rocksdb::ColumnFamilyMetaData column_family;
+  db.GetColumnFamilyMetaData(&column_family);
+  for (const rocksdb::BlobMetaData& blob : column_family.blob_files) {
+    const std::string path = directory + blob.blob_file_name;
+    std::uint64_t bytes = 0;
+    const rocksdb::Status status = db.GetEnv()->GetFileSize(path, &bytes);
+    if (!status.ok()) return FromRocksDb(status, path, status.IsPathNotFound() ? Reason::kShardDamaged : Reason::kStorageError);
+    if (bytes < blob.blob_file_size) {
+      return Error(Reason::kShardDamaged, path + ": " + std::to_string(bytes) + " bytes of " + std::to_string(blob.blob_file_size));
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+StatusOr<ShardSurvey> SurveyShard(const rocksdb::Options& options, const std::string& directory) {
+  SurveyFilter filter;
+  rocksdb::Options read_only = options;
+  read_only.wal_filter = &filter;
+  read_only.listeners.clear();
+  rocksdb::DB* raw = nullptr;
+  const rocksdb::Status opened = rocksdb::DB::OpenForReadOnly(read_only, directory, &raw);
+  if (!opened.ok()) return OpenError(opened, directory);
+  const std::unique_ptr<rocksdb::DB> db(raw);
+  CORDWOOD_RETURN_IF_ERROR(CheckBlobFiles(*db, directory));
+  ShardSurvey survey;
+  survey.flushed_sequence = db->GetLatestSequenceNumber();  // no record of the log was applied
+  SequenceGate gate(survey.flushed_sequence);
+  for (const SurveyFilter::Run& run : filter.runs()) {
+    if (!gate.Admit(run.first, run.operations)) break;
+  }
+  survey.recovered_sequence = gate.last();
+  survey.tail_cut = gate.stopped();
+  return survey;
+}
+
+StatusOr<std::unique_ptr<rocksdb::DB>> OpenGated(rocksdb::Options options, const std::string& directory, ShardSurvey& survey) {
+  GateFilter filter(survey.flushed_sequence);
+  options.wal_filter = &filter;
+  rocksdb::DB* raw = nullptr;
+  const rocksdb::Status opened = rocksdb::DB::Open(options, directory, &raw);
+  if (!opened.ok()) return OpenError(opened, directory);
+  std::unique_ptr<rocksdb::DB> db(raw);
+  survey.recovered_sequence = filter.gate().last();
+  survey.tail_cut = survey.tail_cut || filter.gate().stopped();
+  return db;
+}
+
+}  // namespace cordwood

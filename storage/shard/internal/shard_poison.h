@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// Why a shard takes no more writes, and the ear that hears of errors in RocksDB's background. For the sources of this room alone.
+#pragma once
+
+#include <string>
+#include <utility>
+
+#include "rocksdb/listener.h"
+#include "storage/base/mutex.h"
+#include "storage/base/reason.h"
+#include "storage/shard/shard_store.h"
+
+namespace cordwood {
+
+// The first cause stays. Thread-safe.
+struct ShardStore::PoisonCause {
+ public:
+  void Set(Status status) {
+    MutexLock lock(mu_);
+    if (status_.ok()) status_ = std::move(status);
+  }
+  Status status() const {
+    MutexLock lock(mu_);
+    return status_;
+  }
+
+ private:
+  mutable Mutex mu_;
+  Status status_ ABSL_GUARDED_BY(mu_);
+};
+
+// A failed flush poisons at once, before the next write meets it. Called from RocksDB's threads, while the store lives.
+class ShardStore::PoisonListener final : public rocksdb::EventListener {
+ public:
+  explicit PoisonListener(ShardStore& store) : store_(store) {}
+  void OnBackgroundError(rocksdb::BackgroundErrorReason, rocksdb::Status* error) override {
+    (void)store_.Poison("background: " + error->ToString());
+  }
+  // After a full disk RocksDB would resume by itself, whatever max_bgerror_resume_count says, and a close that meets its recovery thread
+  // may never return.
+  void OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason, rocksdb::Status, bool* auto_recovery) override { *auto_recovery = false; }
+
+ private:
+  ShardStore& store_;
+};
+
+}  // namespace cordwood

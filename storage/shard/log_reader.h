@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+// Reads batches of a partition, by offset and by time, from RocksDB.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+
+#include "storage/base/ids.h"
+#include "storage/base/reason.h"
+#include "storage/base/shared_bytes.h"
+
+namespace cordwood {
+
+class ShardStore;
+
+struct ReadRange {
+  Offset from;            // inclusive; the first batch may begin before it
+  Offset end;             // exclusive: only batches that end at or below it (the high watermark, or the log end)
+  std::size_t bytes_max;  // of batches; the first batch is given whatever its size
+};
+
+struct ReadResult {
+  SharedBytes batches;  // whole consecutive batches, as stored, without side headers; empty if none ends in the range
+  Offset next;          // where to go on; `from` if empty
+};
+
+struct TimestampHit {
+  Offset offset;  // of the first record whose timestamp is at least the asked one
+  std::int64_t timestamp_ms;
+};
+
+// Every job has an iterator of its own, so a reader pins nothing between calls. Thread-safe.
+class LogReader {
+ public:
+  explicit LogReader(const ShardStore& store) : store_(store) {}
+
+  // STORAGE_ERROR (data loss) where a batch is missing, damaged or unreadable: a gap is never skipped. Callers check log start first, and again if this
+  // fails, since retention may have removed what was asked for.
+  StatusOr<ReadResult> Read(PartitionId partition, const ReadRange& range) const;
+
+  // By the sparse index, then at most about 1 MiB of batches. nullopt: no record in [log_start, end) is that late.
+  StatusOr<std::optional<TimestampHit>> FindTimestamp(PartitionId partition, Offset log_start, Offset end, std::int64_t timestamp_ms) const;
+
+ private:
+  const ShardStore& store_;
+};
+
+}  // namespace cordwood

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+// Writing, syncing, poisoning and closing a shard. How it opens: shard_open.cc.
+#include "storage/shard/shard_store.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "rocksdb/db.h"
+#include "rocksdb/env.h"
+#include "rocksdb/write_batch.h"
+#include "storage/base/check.h"
+#include "storage/base/coding.h"
+#include "storage/log/keys.h"
+#include "storage/shard/internal/rocksdb_access.h"
+#include "storage/shard/internal/shard_poison.h"
+#include "storage/shard/internal/synced_file.h"
+
+namespace cordwood {
+namespace {
+
+constexpr std::uint64_t kPartitionIdBlock = 1024;
+
+// One big-endian integer as a value.
+template <class T>
+FixedKey<sizeof(T)> Fixed(T value) {
+  FixedKey<sizeof(T)> bytes;
+  StoreBigEndian(bytes.bytes.data(), value);
+  return bytes;
+}
+
+}  // namespace
+
+ShardStore::~ShardStore() { db_.reset(); }  // its listener touches the members after it
+
+rocksdb::Env& ShardStore::env() const { return options_.env != nullptr ? *options_.env : *rocksdb::Env::Default(); }
+
+Status ShardStore::Commit(WriteGroup& group) {
+  if (poisoned()) return poison_status();
+  if (group.empty()) {
+    group.Clear();
+    return absl::OkStatus();
+  }
+  return Write(group, /*no_slowdown=*/true);
+}
+
+Status ShardStore::Write(WriteGroup& group, bool no_slowdown) {
+  rocksdb::WriteOptions write;
+  write.no_slowdown = no_slowdown;
+  const rocksdb::Status written = db_->Write(write, group.batch_.get());
+  if (written.IsIncomplete()) return Error(Reason::kThrottled, options_.directory + ": the disk does not keep up");
+  if (!written.ok()) return Poison("write: " + written.ToString());
+  group.Clear();
+  return absl::OkStatus();
+}
+
+Status ShardStore::Sync() {
+  if (poisoned()) return poison_status();
+  const std::uint64_t last = db_->GetLatestSequenceNumber();
+  const rocksdb::Status synced = db_->SyncWAL();
+  if (!synced.ok()) return Poison("sync: " + synced.ToString());
+  synced_sequence_ = last;
+  return absl::OkStatus();
+}
+
+Status ShardStore::Tick() {
+  if (poisoned()) return poison_status();
+  if (synced_sequence_ == synced_file_->sequence()) return absl::OkStatus();
+  const absl::Duration now = options_.clock->Monotonic();
+  if (now - synced_file_written_at_ < options_.synced_file_interval) return absl::OkStatus();
+  synced_file_written_at_ = now;
+  return WriteSyncedFile();
+}
+
+Status ShardStore::WriteSyncedFile() {
+  const Status written = synced_file_->Write(synced_sequence_);
+  return written.ok() ? written : Poison(MessageOf(written));
+}
+
+Status ShardStore::WriteDurably(WriteGroup& group) {
+  CORDWOOD_RETURN_IF_ERROR(Write(group, /*no_slowdown=*/false));
+  return Sync();
+}
+
+// The memtables go to table files first, so that the next start has nothing to replay.
+Status ShardStore::Close() {
+  CORDWOOD_RETURN_IF_ERROR(Sync());
+  rocksdb::FlushOptions flush;
+  flush.allow_write_stall = true;
+  const rocksdb::Status flushed = db_->Flush(flush);
+  if (!flushed.ok()) return Poison("flush: " + flushed.ToString());
+  WriteGroup group;
+  group.Put(ShardKey(MetadataKind::kCleanStop).view(), "");
+  CORDWOOD_RETURN_IF_ERROR(WriteDurably(group));
+  CORDWOOD_RETURN_IF_ERROR(WriteSyncedFile());
+  return FromRocksDb(db_->Close(), options_.directory);
+}
+
+void ShardStore::StageEpochFloor(WriteGroup& group, LeaderEpoch floor) {
+  if (floor <= epoch_floor()) return;
+  epoch_floor_.store(floor.value(), std::memory_order_relaxed);
+  group.Put(ShardKey(MetadataKind::kEpochFloor).view(), Fixed(floor.value()).view());
+}
+
+Status ShardStore::poison_status() const { return poison_cause_->status(); }
+
+// The first cause stays.
+Status ShardStore::Poison(const std::string& cause) {
+  poison_cause_->Set(Error(Reason::kPoisoned, options_.directory + ": takes no more writes until restart: " + cause));
+  poisoned_.store(true, std::memory_order_release);
+  return poison_status();
+}
+
+StatusOr<PartitionId> ShardStore::ReservePartitionIds(int count) {
+  CORDWOOD_CHECK(options_.shard == ShardId(0) && count > 0);
+  if (poisoned()) return poison_status();
+  const std::uint64_t end = partition_ids_next_ + static_cast<std::uint64_t>(count);
+  if (end - 1 > kPartitionIdMax.value()) return Error(Reason::kLimitExceeded, "no partition ids are left in this data directory");
+  if (end > partition_ids_reserved_) {
+    const std::uint64_t reserved = end - 1 + kPartitionIdBlock;
+    WriteGroup group;
+    group.Put(ShardKey(MetadataKind::kNextPartitionId).view(), Fixed(reserved).view());
+    CORDWOOD_RETURN_IF_ERROR(WriteDurably(group));
+    partition_ids_reserved_ = reserved;
+  }
+  return PartitionId(std::exchange(partition_ids_next_, end));
+}
+
+Status ShardStore::Reclaim(bool force_blobs) {
+  const rocksdb::Status flushed = db_->Flush(rocksdb::FlushOptions());
+  if (!flushed.ok()) return FromRocksDb(flushed, options_.directory);
+  rocksdb::CompactRangeOptions compact;
+  compact.exclusive_manual_compaction = false;
+  compact.canceled = &reclaims_cancelled_;
+  compact.bottommost_level_compaction = rocksdb::BottommostLevelCompaction::kForceOptimized;
+  if (force_blobs) {
+    compact.blob_garbage_collection_policy = rocksdb::BlobGarbageCollectionPolicy::kForce;
+    compact.blob_garbage_collection_age_cutoff = 0.5;
+  }
+  return FromRocksDb(db_->CompactRange(compact, nullptr, nullptr), options_.directory);
+}
+
+std::uint64_t ShardStore::disk_bytes() const {
+  std::vector<rocksdb::Env::FileAttributes> files;
+  if (!env().GetChildrenFileAttributes(options_.directory, &files).ok()) return 0;
+  std::uint64_t bytes = 0;
+  for (const auto& file : files) bytes += file.size_bytes;
+  return bytes;
+}
+
+}  // namespace cordwood
