@@ -88,6 +88,7 @@ class ProduceClientTest : public ::testing::Test {
     server_->Shutdown(std::chrono::system_clock::now());
   }
 
+  // Built at first use, after the test has set its options. Not for several threads at once.
   ProduceClient& Producer() {
     if (producer_ == nullptr) producer_ = std::make_unique<ProduceClient>(loop_, *connection_, *metadata_, options_);
     return *producer_;
@@ -213,6 +214,7 @@ TEST_F(ProduceClientTest, WhatCannotBeTakenSaysSoAtOnce) {
 
 TEST_F(ProduceClientTest, ManyThreadsSendAtOnce) {
   options_.batch_bytes = 1000;
+  Producer();  // one for all the threads
   std::vector<std::thread> threads;
   for (int t = 0; t < 4; ++t) {
     threads.emplace_back([this] {
