@@ -209,6 +209,40 @@ TEST_F(ProduceCoreTest, LostAnswersAreNoDuplicates) {
   EXPECT_EQ(logs_[0].values, (Values{"a0", "b0"}));
 }
 
+// Or b would take a's sequences and be answered as its duplicate.
+TEST_F(ProduceCoreTest, ABatchThatMayBeInTheLogKeepsItsSequencesWhenItsRepetitionIsRefused) {
+  Open();
+  Enqueue("a");
+  SendAll();
+  LoseAnswers();
+  SendAll();
+  refuse_with_ = Reason::kInvalidTimestamp;
+  AnswerAll();
+  refuse_with_ = Reason::kNone;
+  Enqueue("b");
+  RunToEnd();
+  EXPECT_EQ(outcome_, "REQUEST_TIMED_OUTx1 @1x1");
+  EXPECT_EQ(logs_[0].values, (Values{"a0", "b0"}));
+  EXPECT_EQ(next_id_, 1001);  // under the same producer id
+}
+
+TEST_F(ProduceCoreTest, ABatchRefusedIndefinitelyKeepsItsSequencesWhenItsRepetitionIsRefused) {
+  Open();
+  Enqueue("a");
+  SendAll();
+  for (const Reason reason : {Reason::kRequestTimedOut, Reason::kInvalidTimestamp}) {
+    refuse_with_ = reason;
+    AnswerAll();
+    SendAll();
+  }
+  refuse_with_ = Reason::kNone;
+  EXPECT_EQ(outcome_, "REQUEST_TIMED_OUTx1");
+  Enqueue("b");
+  SendAll();
+  ASSERT_EQ(sent_.size(), 1U);
+  EXPECT_EQ(RecordBatchView::Parse(sent_[0].entries[0].batches[0].view())->base_sequence(), Sequence(1));
+}
+
 TEST_F(ProduceCoreTest, LostRequestsAreSentAgainInOrder) {
   Open();
   Enqueue("a");
@@ -442,6 +476,16 @@ TEST_F(ProduceCoreTest, WhenTheTransportRefusesAMessageTheGuiltyBatchIsFound) {
   }
   EXPECT_EQ(logs_[0].values.size() + logs_[2].values.size(), 2U);
   EXPECT_NE(outcome_.find("MESSAGE_TOO_LARGEx1"), std::string::npos) << outcome_;
+}
+
+TEST_F(ProduceCoreTest, ACallRefusedForWantOfResourcesSaysNothingAboutTheSizeOfABatch) {
+  Open();
+  Enqueue("a");
+  SendAll();
+  Break(Error(Reason::kLimitExceeded, "too many calls"));
+  EXPECT_EQ(outcome_, "");
+  RunToEnd();
+  EXPECT_EQ(outcome_, "@0x1");
 }
 
 class ProduceCoreAcksNoneTest : public ProduceCoreTest {
