@@ -13,6 +13,7 @@ namespace cordwood::client {
 std::uint32_t ProduceCore::AddPartition() {
   partitions_.emplace_back(options_.idempotent && options_.acks != Acks::kNone, options_.in_flight_batches_max);
   in_ready_.push_back(false);
+  bound_.push_back(false);
   return static_cast<std::uint32_t>(partitions_.size() - 1);
 }
 
@@ -40,6 +41,7 @@ void ProduceCore::Enqueue(std::uint32_t slot, ProduceBatch batch) {
 void ProduceCore::StreamOpened() {
   open_ = true;
   writing_ = false;
+  bound_.assign(bound_.size(), false);
   window_bytes_ = kFirstWindowBytes;
 }
 
@@ -77,6 +79,7 @@ void ProduceCore::ApplyDone(const v1::Done& done, absl::Duration now, absl::Dura
   int next_base = 0;
   for (std::size_t i = 0; i < message.entries.size(); ++i) {
     const ProduceMessage::Entry& entry = message.entries[i];
+    if (refused[i] != nullptr) bound_[entry.slot] = false;  // a broker may refuse before it binds, or forget what was deleted
     for (const std::uint64_t serial : entry.serials) {
       const Offset base(next_base < done.base_offset_size() ? done.base_offset(next_base) : -1);
       ++next_base;
@@ -177,7 +180,7 @@ void ProduceCore::FailAll(const Status& status) {
 // Moves batches of one partition into the message. True if the partition may have more.
 bool ProduceCore::FillEntry(std::uint32_t slot, absl::Duration now, std::size_t room, ProduceMessage* message) {
   ProducePartition& partition = partitions_[slot];
-  ProduceMessage::Entry entry{slot, {}, {}};
+  ProduceMessage::Entry entry{slot, {}, {}, !bound_[slot]};
   bool more = false;
   while (partition.CanSend(now)) {
     const std::size_t size = partition.next().bytes.size();
@@ -196,7 +199,10 @@ bool ProduceCore::FillEntry(std::uint32_t slot, absl::Duration now, std::size_t 
       break;
     }
   }
-  if (!entry.serials.empty()) message->entries.push_back(std::move(entry));
+  if (!entry.serials.empty()) {
+    bound_[slot] = true;
+    message->entries.push_back(std::move(entry));
+  }
   return more;
 }
 

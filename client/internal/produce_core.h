@@ -39,6 +39,7 @@ struct ProduceMessage {
     std::uint32_t slot = 0;
     std::vector<std::uint64_t> serials;
     std::vector<SharedBytes> batches;
+    bool named = false;          // topic and partition go with the handle and bind it
   };
   std::uint64_t seq = 0;
   std::vector<Entry> entries;
@@ -94,6 +95,7 @@ class ProduceCore {
   std::deque<ProducePartition> partitions_;   // by slot
   std::deque<std::uint32_t> ready_;           // slots that may have something to send, round robin
   std::vector<bool> in_ready_;                // by slot
+  std::vector<bool> bound_;                   // by slot: this stream was told what the handle means and has refused nothing since
   std::set<std::pair<absl::Duration, std::uint32_t>> retries_;  // slots by when they may send again
   std::map<std::uint64_t, ProduceMessage> sent_;  // unanswered, by seq; batches are not held here
   std::vector<Completion> completions_;

@@ -111,7 +111,6 @@ void ProduceSession::Tick() {
 
 void ProduceSession::OpenStream() {
   channel_ = connection_.channel();
-  for (Name& name : names_) name.bound = false;
   CallEvents events;
   events.on_message = [this](const SharedBytes& message) {
     v1::ProduceResponse response;
@@ -140,9 +139,9 @@ void ProduceSession::SendMessages() {
     std::vector<EntryName> names;
     names.reserve(message->entries.size());
     for (const ProduceMessage::Entry& entry : message->entries) {
-      Name& name = names_[entry.slot];
+      const Name& name = names_[entry.slot];
       EntryName sent{entry.slot < kHandlesMax ? entry.slot + 1 : 0, {}, name.partition.value()};
-      if (sent.handle == 0 || !std::exchange(name.bound, true)) sent.topic_id = name.topic_id.raw();
+      if (sent.handle == 0 || entry.named) sent.topic_id = name.topic_id.raw();
       names.push_back(sent);
     }
     // A call that is over takes nothing; its end is on the way and brings the batches back.

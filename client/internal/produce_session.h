@@ -53,7 +53,6 @@ class ProduceSession {
   struct Name {
     TopicId topic_id;
     PartitionIndex partition;
-    bool bound = false;  // its handle, on this stream
   };
 
   void Build(UnbuiltBatch& open);
