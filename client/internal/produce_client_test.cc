@@ -35,7 +35,7 @@ class TalkingLog final : public v1::Log::Service {
   }
   grpc::Status InitProducer(grpc::ServerContext*, const v1::InitProducerRequest*, v1::InitProducerResponse* response) override {
     response->set_producer_id(1);
-    return grpc::Status::OK;
+    return gives_ids ? grpc::Status::OK : grpc::Status(grpc::StatusCode::UNAVAILABLE, "not now");
   }
   grpc::Status ProduceStream(grpc::ServerContext* context, grpc::ServerReaderWriter<v1::ProduceResponse, v1::ProduceRequest>* stream) override {
     v1::ProduceRequest request;
@@ -64,6 +64,7 @@ class TalkingLog final : public v1::Log::Service {
   }
 
   std::atomic<bool> silent{false};
+  std::atomic<bool> gives_ids{true};
   Mutex mu;
   std::vector<std::size_t> sizes ABSL_GUARDED_BY(mu);
   std::vector<int> counts ABSL_GUARDED_BY(mu);
@@ -73,20 +74,30 @@ class TalkingLog final : public v1::Log::Service {
 class ProduceClientTest : public ::testing::Test {
  protected:
   ProduceClientTest() {
-    grpc::ServerBuilder builder;
-    int port = 0;
-    builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
-    builder.RegisterService(&log_);
-    server_ = builder.BuildAndStart();
-    connection_ = std::make_unique<BrokerConnection>(std::vector<std::string>{"127.0.0.1:" + std::to_string(port)});
-    metadata_ = std::make_unique<MetadataCache>(*connection_);
+    server_ = Serve(&log_);
     options_.linger = absl::Hours(1);
   }
   ~ProduceClientTest() override {
     log_.silent = false;
     producer_.reset();
     server_->Shutdown(std::chrono::system_clock::now());
+    if (next_server_ != nullptr) next_server_->Shutdown(std::chrono::system_clock::now());
   }
+
+  // Its address is the last that is tried.
+  std::unique_ptr<grpc::Server> Serve(TalkingLog* log) {
+    grpc::ServerBuilder builder;
+    int port = 0;
+    builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
+    builder.RegisterService(log);
+    std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
+    addresses_.push_back("127.0.0.1:" + std::to_string(port));
+    connection_ = std::make_unique<BrokerConnection>(addresses_);
+    metadata_ = std::make_unique<MetadataCache>(*connection_);
+    return server;
+  }
+  // A second broker, before the producer is built.
+  void ServeNext() { next_server_ = Serve(&next_log_); }
 
   // Built at first use, after the test has set its options. Not for several threads at once.
   ProduceClient& Producer() {
@@ -111,7 +122,10 @@ class ProduceClientTest : public ::testing::Test {
   Status Flush() { return Producer().Flush(absl::Seconds(20)); }
 
   TalkingLog log_;
+  TalkingLog next_log_;
   std::unique_ptr<grpc::Server> server_;
+  std::unique_ptr<grpc::Server> next_server_;  // null unless the test wants two
+  std::vector<std::string> addresses_;
   std::unique_ptr<BrokerConnection> connection_;
   std::unique_ptr<MetadataCache> metadata_;
   ClientLoop loop_;
@@ -210,6 +224,23 @@ TEST_F(ProduceClientTest, WhatCannotBeTakenSaysSoAtOnce) {
   EXPECT_EQ(ReasonOf(Send(std::string(9'000'000, 'x'))), Reason::kMessageTooLarge);
   EXPECT_TRUE(Flush().ok());
   EXPECT_TRUE(Acks().empty());
+}
+
+TEST_F(ProduceClientTest, ABrokerThatGivesNoProducerIdIsLeftForTheNext) {
+  ServeNext();
+  log_.gives_ids = false;
+  ASSERT_TRUE(Send("x").ok());
+  EXPECT_TRUE(Flush().ok());
+  EXPECT_EQ(Acks(), (std::vector<std::string>{"0@0"}));
+}
+
+TEST_F(ProduceClientTest, ABrokerThatOwesAnAnswerForTooLongIsLeftForTheNext) {
+  ServeNext();
+  log_.silent = true;
+  options_.core.answer_timeout = absl::Milliseconds(500);
+  ASSERT_TRUE(Send("x").ok());
+  EXPECT_TRUE(Flush().ok());
+  EXPECT_EQ(Acks(), (std::vector<std::string>{"0@0"}));
 }
 
 TEST_F(ProduceClientTest, ManyThreadsSendAtOnce) {

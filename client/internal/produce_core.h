@@ -72,7 +72,7 @@ class ProduceCore {
 
   // The next message for an open stream that takes one; nullopt if there is nothing to send or no window.
   std::optional<ProduceMessage> NextMessage(absl::Duration now);
-  bool wants_producer_id() const { return wants_id_; }  // ask for one, then ProducerIdArrived()
+  bool wants_producer_id() const { return wants_id_ && unfinished_ > 0; }  // ask for one, then ProducerIdArrived()
   bool wants_stream() const;                            // something is to be sent
   bool overdue(absl::Duration now) const;               // the stream owes an answer for too long: break it
   absl::Duration NextWake() const;                      // InfiniteDuration: no time of interest

@@ -42,6 +42,29 @@ TEST_F(ProduceCoreTest, NothingIsSentBeforeAProducerIdIsThere) {
   EXPECT_TRUE(core_.NextMessage(now_).has_value());
 }
 
+TEST_F(ProduceCoreTest, WithNothingToSendNoProducerIdIsWanted) {
+  core_.AddPartition();
+  core_.StreamOpened();
+  Enqueue("a");
+  core_.FailAll(absl::UnimplementedError("no such method"));
+  EXPECT_FALSE(core_.wants_producer_id());
+  Enqueue("b");
+  EXPECT_TRUE(core_.wants_producer_id());
+  core_.Tick(now_ += absl::Seconds(121));  // b's time is over
+  EXPECT_FALSE(core_.wants_producer_id());
+}
+
+TEST_F(ProduceCoreTest, WhatComesAfterEverythingFailedDoesNotWaitForARetryBeforeIt) {
+  Open();
+  Enqueue("a");
+  SendAll();
+  refuse_with_ = Reason::kThrottled;
+  core_.Answered(Apply(sent_[0]), now_, absl::Minutes(1));
+  core_.FailAll(absl::UnimplementedError("no such method"));
+  Enqueue("b");
+  EXPECT_TRUE(core_.NextMessage(now_).has_value());
+}
+
 TEST_F(ProduceCoreTest, AtMostFiveBatchesOfAPartitionAreInFlight) {
   Open();
   for (int i = 0; i < 8; ++i) Enqueue("a");

@@ -242,6 +242,7 @@ void ProducePartition::FailAll(const Status& status, std::vector<Completion>* co
   in_flight_.clear();
   pending_.clear();
   draining_ = false;
+  retry_at_ = -absl::InfiniteDuration();  // nobody would wake what comes next
 }
 
 bool ProducePartition::Invariants() const {

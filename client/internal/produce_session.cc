@@ -150,6 +150,7 @@ void ProduceSession::SendMessages() {
 }
 
 void ProduceSession::AskProducerId() {
+  const std::shared_ptr<grpc::Channel> channel = connection_.channel();
   CallEvents events;
   events.on_message = [this](const SharedBytes& message) {
     v1::InitProducerResponse response;
@@ -157,13 +158,14 @@ void ProduceSession::AskProducerId() {
     Healthy();
     core_.ProducerIdArrived(ProducerId(response.producer_id()), ProducerEpoch(static_cast<std::int16_t>(response.producer_epoch())));
   };
-  events.on_end = [this](const Status& status) {
+  events.on_end = [this, channel](const Status& status) {
     init_call_.Reset();
+    MoveOn(channel, status);
     if (EndsForGood(status)) core_.FailAll(status);
     if (core_.wants_producer_id()) Reopen(std::max(backoff_.Next(), RetryAfter(status)));
     Pump();
   };
-  init_call_ = loop_.Open(connection_.channel(), kInitProducer, std::move(events), absl::Seconds(10));
+  init_call_ = loop_.Open(channel, kInitProducer, std::move(events), absl::Seconds(10));
   init_call_.Write({v1::InitProducerRequest().SerializeAsString()});
   init_call_.FinishWriting();
 }
@@ -177,11 +179,16 @@ void ProduceSession::Broken(const Status& status) {
   const absl::Duration wait = backoff_.Next();
   core_.StreamBroken(status, Now(), wait);
   if (EndsForGood(status)) core_.FailAll(status);
-  if (status.code() == absl::StatusCode::kUnavailable) connection_.MoveOn(channel_);
+  MoveOn(channel_, status);
   if (!core_.idle() && !std::exchange(unwell_, true) && on_change_) {
     on_change_(status.ok() ? absl::UnavailableError("the broker ended the stream") : status);
   }
   Reopen(wait);
+}
+
+// A broker that is silent is as good as gone.
+void ProduceSession::MoveOn(const std::shared_ptr<grpc::Channel>& channel, const Status& why) {
+  if (why.code() == absl::StatusCode::kUnavailable || why.code() == absl::StatusCode::kDeadlineExceeded) connection_.MoveOn(channel);
 }
 
 void ProduceSession::Reopen(absl::Duration wait) {

@@ -63,6 +63,7 @@ class ProduceSession {
   void AskProducerId();
   void Healthy();
   void Broken(const Status& status);
+  void MoveOn(const std::shared_ptr<grpc::Channel>& channel, const Status& why);
   void Reopen(absl::Duration wait);
   void RunCallbacks();
   void RunCallbacks(PartitionIndex partition, const Completion& completion);
