@@ -12,7 +12,7 @@ namespace cordwood::client {
 namespace {
 
 constexpr std::size_t kRecordOverheadBytes = 64;  // callback and bookkeeping
-constexpr absl::Duration kTopicAgeMax = absl::Minutes(5);
+constexpr absl::Duration kLearnBackoff = absl::Seconds(1);  // while no broker answers about a topic that is known
 
 absl::Duration Now() { return Clock::System().Monotonic(); }
 
@@ -25,10 +25,10 @@ struct ProduceClient::OpenBatch : UnbuiltBatch {
 
 struct ProduceClient::Topic {
   TopicImage image;
-  absl::Duration learned;
+  absl::Duration learn_at;                                // when it is looked up again
   StickyPartitioner sticky;
   std::vector<std::shared_ptr<OpenBatch>> batches;        // by partition; null: none open
-  std::vector<std::optional<std::uint32_t>> slots;        // by partition
+  std::vector<std::optional<std::uint32_t>> slots;        // by partition, of this topic id alone
 };
 
 ProduceClient::ProduceClient(ClientLoop& loop, BrokerConnection& connection, MetadataCache& metadata, const ProduceOptions& options)
@@ -37,6 +37,7 @@ ProduceClient::ProduceClient(ClientLoop& loop, BrokerConnection& connection, Met
       options_(options),
       session_(loop, connection,
                ProduceSource{[this](auto* batches) { return TakeClosed(batches); },
+                             [this](TopicId id) { TopicGone(id); },
                              [this](std::size_t memory_bytes, std::size_t records) { Released(memory_bytes, records); }},
                options.codec, options.core) {}
 
@@ -51,22 +52,51 @@ Status ProduceClient::LearnTopic(std::string_view topic) {
     MutexLock lock(mu_);
     if (refusing_) return Error(Reason::kShuttingDown, "the producer is closed");
     const auto found = topics_.find(topic);
-    if (found != topics_.end() && Now() - found->second->learned < kTopicAgeMax) return absl::OkStatus();
+    if (found != topics_.end() && Now() < found->second->learn_at) return absl::OkStatus();
   }
   StatusOr<TopicImage> image = metadata_.Get(topic);  // not under the lock
-  MutexLock lock(mu_);
-  std::unique_ptr<Topic>& known = topics_[std::string(topic)];
-  if (!image.ok()) {
-    if (known != nullptr) return absl::OkStatus();  // what is known may still be true
-    topics_.erase(topics_.find(topic));
-    return image.status();
+  bool wake = false;
+  {
+    MutexLock lock(mu_);
+    const auto found = topics_.find(topic);
+    if (!image.ok()) {
+      if (found == topics_.end() || ReasonOf(image.status()) == Reason::kUnknownTopicOrPartition) return image.status();
+      found->second->learn_at = Now() + kLearnBackoff;  // what is known may still be true
+      return absl::OkStatus();
+    }
+    std::unique_ptr<Topic>& known = topics_[std::string(topic)];
+    if (known == nullptr) known = std::make_unique<Topic>();
+    Renew(*known, *std::move(image));
+    wake = !posted_ && !closed_.empty();
+    if (wake) posted_ = loop_knows_ = true;
   }
-  if (known == nullptr) known = std::make_unique<Topic>();
-  known->image = *std::move(image);
-  known->learned = Now();
-  known->batches.resize(static_cast<std::size_t>(known->image.partitions()));
-  known->slots.resize(known->batches.size());
+  if (wake) loop_.Post([this] { session_.Drain(); });
   return absl::OkStatus();
+}
+
+// Open batches and slots are of one topic id: nothing is carried over to a topic that was created anew.
+void ProduceClient::Renew(Topic& topic, TopicImage image) {
+  topic.learn_at = Now() + options_.metadata_age_max;
+  if (topic.image.id != image.id) {
+    for (std::shared_ptr<OpenBatch>& batch : topic.batches) {
+      if (batch != nullptr) CloseBatch(topic, &batch);
+    }
+    topic.slots.clear();
+  } else if (image.partitions() < topic.image.partitions()) {
+    return;  // partitions are only added: the answer is older than what is known
+  }
+  topic.image = std::move(image);
+  topic.batches.resize(static_cast<std::size_t>(topic.image.partitions()));
+  topic.slots.resize(topic.batches.size());
+}
+
+void ProduceClient::TopicGone(TopicId id) {
+  MutexLock lock(mu_);
+  for (auto& [name, topic] : topics_) {
+    if (topic->image.id != id) continue;
+    metadata_.Forget(name);
+    topic->learn_at = -absl::InfiniteDuration();
+  }
 }
 
 Status ProduceClient::WaitForMemory(std::size_t bytes) {

@@ -27,6 +27,7 @@ struct ProduceOptions {
   std::size_t memory_bytes_max = 32 * 1024 * 1024;  // buffer.memory: of records not yet completed
   std::size_t record_bytes_max = 8 * 1024 * 1024;   // a larger record is refused here: no broker takes such a request
   absl::Duration send_timeout = absl::Seconds(60);  // max.block.ms: how long Send() waits for memory
+  absl::Duration metadata_age_max = absl::Minutes(5);  // metadata.max.age.ms: a topic is then looked up again
   Codec codec = Codec::kNone;
   ProduceCoreOptions core;
 };
@@ -51,7 +52,8 @@ class ProduceClient {
   ProduceClient& operator=(const ProduceClient&) = delete;
 
   // Takes the record, waiting for memory up to send_timeout. On error nothing was taken and `ack` never runs: MESSAGE_TOO_LARGE,
-  // UNKNOWN_TOPIC_OR_PARTITION, REQUEST_TIMED_OUT (no memory), SHUTTING_DOWN (closed), or what the metadata call met.
+  // UNKNOWN_TOPIC_OR_PARTITION, REQUEST_TIMED_OUT (no memory), SHUTTING_DOWN (closed), or what the metadata call met. What was taken
+  // for a topic that is then deleted fails with UNKNOWN_TOPIC_ID, also if one of the same name is created: that is for later records.
   Status Send(std::string_view topic, const ProduceRecord& record, AckCallback ack);
 
   // Waits until everything sent before is completed. REQUEST_TIMED_OUT after `timeout`; nothing is lost then.
@@ -67,12 +69,15 @@ class ProduceClient {
   struct Topic;
 
   Status LearnTopic(std::string_view topic);
+  void Renew(Topic& topic, TopicImage image) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   Status WaitForMemory(std::size_t bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void CloseBatch(Topic& topic, std::shared_ptr<OpenBatch>* batch) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // True if the loop must be woken.
   bool Add(Topic& topic, const ProduceRecord& record, AckCallback ack) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Loop: closes batches that have lingered long enough, takes all closed ones, in order. How long until the next is due.
   absl::Duration TakeClosed(std::vector<std::shared_ptr<UnbuiltBatch>>* closed);
+  // Loop: the broker knows no topic of this id; the next Send() asks for the name again.
+  void TopicGone(TopicId id);
   // Loop: `records` are completed and their callbacks have run.
   void Released(std::size_t bytes, std::size_t records);
 

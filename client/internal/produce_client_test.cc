@@ -22,15 +22,17 @@ namespace {
 
 constexpr auto kPatience = std::chrono::seconds(20);
 
-// A topic "t" of three partitions; offsets are counted per partition.
+// A topic "t"; offsets are counted per partition. Its id is sixteen times `topic`.
 class TalkingLog final : public v1::Log::Service {
  public:
   grpc::Status GetMetadata(grpc::ServerContext*, const v1::GetMetadataRequest* request, v1::GetMetadataResponse* response) override {
-    v1::TopicMetadata* topic = response->add_topics();
-    topic->set_name(request->topics(0));
-    topic->set_topic_id(std::string(16, 't'));
-    if (request->topics(0) != "t") topic->mutable_error()->set_reason(v1::UNKNOWN_TOPIC_OR_PARTITION);
-    for (int i = 0; i < 3; ++i) topic->add_partitions()->set_partition(i);
+    ++metadata_calls;
+    if (!knows_metadata) return grpc::Status(grpc::StatusCode::UNAVAILABLE, "not now");
+    v1::TopicMetadata* answer = response->add_topics();
+    answer->set_name(request->topics(0));
+    answer->set_topic_id(std::string(16, topic));
+    if (request->topics(0) != "t" || topic == kDeleted) answer->mutable_error()->set_reason(v1::UNKNOWN_TOPIC_OR_PARTITION);
+    for (int i = 0; i < partitions; ++i) answer->add_partitions()->set_partition(i);
     return grpc::Status::OK;
   }
   grpc::Status InitProducer(grpc::ServerContext*, const v1::InitProducerRequest*, v1::InitProducerResponse* response) override {
@@ -39,15 +41,25 @@ class TalkingLog final : public v1::Log::Service {
   }
   grpc::Status ProduceStream(grpc::ServerContext* context, grpc::ServerReaderWriter<v1::ProduceResponse, v1::ProduceRequest>* stream) override {
     v1::ProduceRequest request;
-    std::vector<int> partition_of(100, 0);
+    std::vector<v1::ProduceEntry> bound(100);  // by handle
     while (stream->Read(&request)) {
       v1::ProduceResponse response;
       v1::Done* done = response.add_done();
       done->set_seq(request.seq());
-      for (const v1::ProduceEntry& entry : request.entries()) {
-        if (entry.has_partition()) partition_of[entry.handle()] = entry.partition();
+      for (int i = 0; i < request.entries_size(); ++i) {
+        const v1::ProduceEntry& entry = request.entries(i);
+        if (entry.has_partition()) bound[entry.handle()] = entry;
+        const v1::ProduceEntry& name = bound[entry.handle()];
+        const bool known = name.topic_id() == std::string(16, topic);
         std::string_view rest = entry.batches();
-        while (!rest.empty()) done->add_base_offset(Take(partition_of[entry.handle()], *RecordBatchView::TakeFirst(&rest)));
+        while (!rest.empty()) {
+          const auto batch = *RecordBatchView::TakeFirst(&rest);
+          done->add_base_offset(known ? Take(name.partition(), batch) : -1);
+        }
+        if (known) continue;
+        v1::EntryError* error = done->add_errors();
+        error->set_entry(static_cast<std::uint32_t>(i));
+        error->set_reason(v1::UNKNOWN_TOPIC_ID);
       }
       while (silent && !context->IsCancelled()) std::this_thread::yield();
       stream->Write(response);
@@ -63,6 +75,11 @@ class TalkingLog final : public v1::Log::Service {
     return base;
   }
 
+  static constexpr char kDeleted = '-';
+  std::atomic<char> topic{'t'};
+  std::atomic<int> partitions{3};
+  std::atomic<int> metadata_calls{0};
+  std::atomic<bool> knows_metadata{true};
   std::atomic<bool> silent{false};
   std::atomic<bool> gives_ids{true};
   Mutex mu;
@@ -118,6 +135,10 @@ class ProduceClientTest : public ::testing::Test {
   std::vector<std::string> Acks() {
     MutexLock lock(mu_);
     return acks_;
+  }
+  void LookUpEachTime() {
+    options_.metadata_age_max = absl::ZeroDuration();
+    metadata_ = std::make_unique<MetadataCache>(*connection_, absl::ZeroDuration());
   }
   Status Flush() { return Producer().Flush(absl::Seconds(20)); }
 
@@ -241,6 +262,61 @@ TEST_F(ProduceClientTest, ABrokerThatOwesAnAnswerForTooLongIsLeftForTheNext) {
   ASSERT_TRUE(Send("x").ok());
   EXPECT_TRUE(Flush().ok());
   EXPECT_EQ(Acks(), (std::vector<std::string>{"0@0"}));
+}
+
+TEST_F(ProduceClientTest, ATopicCreatedAnewWithFewerPartitionsTakesNothingOfTheOld) {
+  LookUpEachTime();
+  ASSERT_TRUE(Send("old", 2).ok());
+  log_.topic = 'u';
+  log_.partitions = 1;
+  ASSERT_TRUE(Send("new", 0).ok());
+  EXPECT_EQ(ReasonOf(Send("new", 2)), Reason::kUnknownTopicOrPartition);
+  ASSERT_TRUE(Flush().ok());
+  std::vector<std::string> acks = Acks();
+  std::sort(acks.begin(), acks.end());
+  EXPECT_EQ(acks, (std::vector<std::string>{"0@0", "UNKNOWN_TOPIC_ID"}));
+}
+
+TEST_F(ProduceClientTest, ATopicCreatedAnewIsNotNamedByTheHandleOfTheOld) {
+  LookUpEachTime();
+  ASSERT_TRUE(Send("old").ok());
+  ASSERT_TRUE(Flush().ok());
+  log_.topic = 'u';
+  ASSERT_TRUE(Send("new").ok());
+  ASSERT_TRUE(Flush().ok());
+  EXPECT_EQ(Acks(), (std::vector<std::string>{"0@0", "0@1"}));
+}
+
+TEST_F(ProduceClientTest, AnAnswerOlderThanWhatIsKnownTakesNoPartitionAway) {
+  LookUpEachTime();
+  ASSERT_TRUE(Send("x", 2).ok());
+  log_.partitions = 1;
+  ASSERT_TRUE(Send("y", 2).ok());
+  ASSERT_TRUE(Flush().ok());
+  EXPECT_EQ(Acks(), (std::vector<std::string>{"2@0", "2@1"}));
+}
+
+TEST_F(ProduceClientTest, AfterTheBrokerDeniesATopicIdTheNameIsLookedUpAgain) {
+  ASSERT_TRUE(Send("a").ok());
+  ASSERT_TRUE(Flush().ok());
+  log_.topic = 'u';
+  for (const char* value : {"b", "c"}) {
+    ASSERT_TRUE(Send(value).ok());
+    ASSERT_TRUE(Flush().ok());
+  }
+  log_.topic = TalkingLog::kDeleted;
+  ASSERT_TRUE(Send("d").ok());
+  ASSERT_TRUE(Flush().ok());
+  EXPECT_EQ(ReasonOf(Send("e")), Reason::kUnknownTopicOrPartition);
+  EXPECT_EQ(Acks(), (std::vector<std::string>{"0@0", "UNKNOWN_TOPIC_ID", "0@1", "UNKNOWN_TOPIC_ID"}));
+}
+
+TEST_F(ProduceClientTest, WhileNoBrokerAnswersAboutATopicWhatIsKnownServesAndIsSeldomAskedFor) {
+  LookUpEachTime();
+  ASSERT_TRUE(Send("x").ok());
+  log_.knows_metadata = false;
+  for (int i = 0; i < 200; ++i) ASSERT_TRUE(Send("x").ok());
+  EXPECT_LT(log_.metadata_calls, 100);
 }
 
 TEST_F(ProduceClientTest, ManyThreadsSendAtOnce) {

@@ -84,7 +84,12 @@ void ProduceSession::RunCallbacks(PartitionIndex partition, const Completion& co
 }
 
 void ProduceSession::RunCallbacks() {
-  for (const Completion& completion : core_.TakeCompletions()) RunCallbacks(names_[completion.slot].partition, completion);
+  for (const Completion& completion : core_.TakeCompletions()) {
+    const Name& name = names_[completion.slot];
+    const Reason reason = ReasonOf(completion.status);
+    if (reason == Reason::kUnknownTopicId || reason == Reason::kUnknownTopicOrPartition) source_.topic_gone(name.topic_id);
+    RunCallbacks(name.partition, completion);
+  }
 }
 
 void ProduceSession::Pump() {

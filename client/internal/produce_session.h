@@ -19,7 +19,7 @@ namespace cordwood::client {
 
 // Records of one partition that will be one batch.
 struct UnbuiltBatch {
-  std::uint32_t slot = 0;          // the producer's number of the partition, from 0 without holes
+  std::uint32_t slot = 0;          // the producer's number of the partition, from 0 without holes; for one topic id for good
   TopicId topic_id;
   PartitionIndex partition;
   RecordBatchBuilder builder;
@@ -32,6 +32,8 @@ struct UnbuiltBatch {
 struct ProduceSource {
   // Appends the batches that are ready, in order; how long until the next is due, InfiniteDuration: nothing waits.
   std::function<absl::Duration(std::vector<std::shared_ptr<UnbuiltBatch>>*)> take;
+  // The broker refused a batch because it knows no such topic or partition.
+  std::function<void(TopicId)> topic_gone;
   // So many records are completed and their callbacks have run.
   std::function<void(std::size_t memory_bytes, std::size_t records)> released;
 };
@@ -50,6 +52,7 @@ class ProduceSession {
   void OnConnectionChange(std::function<void(const Status&)> callback) { on_change_ = std::move(callback); }
 
  private:
+  // Does not change once it is given.
   struct Name {
     TopicId topic_id;
     PartitionIndex partition;
