@@ -137,6 +137,18 @@ class ProduceCoreTest : public ::testing::Test {
     refuse_with_ = Reason::kNone;
     return seen;
   }
+  // Sends everything, which is refused. Moves the clock to when it may be sent again; how long that was.
+  absl::Duration RefuseAll(Reason reason, absl::Duration backoff) {
+    SendAll();
+    EXPECT_FALSE(sent_.empty());
+    refuse_with_ = reason;
+    for (const ProduceMessage& message : std::exchange(sent_, {})) core_.Answered(Apply(message), now_, backoff);
+    refuse_with_ = Reason::kNone;
+    Collect();
+    const absl::Duration wait = core_.NextWake() == absl::InfiniteDuration() ? absl::ZeroDuration() : core_.NextWake() - now_;
+    core_.Tick(now_ += wait);
+    return wait;
+  }
   // The broker works through everything, and the answers are lost with the stream.
   void LoseAnswers() {
     for (const ProduceMessage& message : std::exchange(sent_, {})) Apply(message);

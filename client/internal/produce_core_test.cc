@@ -164,6 +164,63 @@ TEST_F(ProduceCoreTest, ARefusedBatchWaitsBeforeItIsTriedAgain) {
   EXPECT_TRUE(core_.NextMessage(now_).has_value());
 }
 
+TEST_F(ProduceCoreTest, AProducerWaitsForADiskOrAShardToBecomeWell) {
+  for (const Reason reason : {Reason::kDiskFull, Reason::kStorageError, Reason::kPoisoned}) {
+    Open();
+    const auto slot = static_cast<std::uint32_t>(logs_.size() - 1);
+    Enqueue("a", 1, slot);
+    SendAll();
+    refuse_with_ = reason;
+    AnswerAll();
+    refuse_with_ = Reason::kNone;
+    EXPECT_EQ(outcome_, "") << ReasonName(reason);
+    RunToEnd();
+    EXPECT_EQ(std::exchange(outcome_, ""), "@0x1") << ReasonName(reason);
+  }
+}
+
+TEST_F(ProduceCoreTest, RefusalsInARowAreEachWaitedForTwiceAsLongUpToASecond) {
+  Open();
+  Enqueue("a");
+  for (const int wait_ms : {50, 100, 200, 400, 800, 1000, 1000}) {
+    EXPECT_EQ(RefuseAll(Reason::kDiskFull, absl::Milliseconds(50)), absl::Milliseconds(wait_ms));
+  }
+  RunToEnd();
+  Enqueue("b");
+  EXPECT_EQ(RefuseAll(Reason::kDiskFull, absl::Milliseconds(50)), absl::Milliseconds(50));
+}
+
+TEST_F(ProduceCoreTest, WhatWasRefusedUntilItsTimeWasOverFailsWithTheLastRefusal) {
+  Open(2);
+  Enqueue("a", 1, 0);
+  RefuseAll(Reason::kThrottled, absl::Milliseconds(1));
+  RefuseAll(Reason::kDiskFull, absl::Milliseconds(1));
+  core_.Tick(now_ += absl::Seconds(121));
+  Enqueue("b", 1, 1);
+  RefuseAll(Reason::kPoisoned, absl::Milliseconds(1));
+  core_.Tick(now_ += absl::Seconds(121));
+  Collect();
+  EXPECT_EQ(outcome_, "DISK_FULLx1 POISONEDx1");
+}
+
+TEST_F(ProduceCoreTest, WhatMayBeInTheLogDoesNotFailWithARefusalThatSaysItIsNot) {
+  Open();
+  Enqueue("a");
+  SendAll();
+  LoseAnswers();
+  RefuseAll(Reason::kDiskFull, absl::Milliseconds(1));
+  core_.Tick(now_ += absl::Seconds(121));
+  Collect();
+  EXPECT_EQ(outcome_, "REQUEST_TIMED_OUTx1");
+}
+
+TEST_F(ProduceCoreTest, AnIndefiniteRefusalOfAFirstAttemptIsToldAsItIs) {
+  Open();
+  Enqueue("a");
+  RefuseAll(Reason::kUnknownServerError, kNoBackoff);
+  EXPECT_EQ(outcome_, "UNKNOWN_SERVER_ERRORx1");
+}
+
 TEST_F(ProduceCoreTest, ADefiniteRefusalFailsOneBatchAndTheRestTakesItsSequences) {
   Open();
   Enqueue("a");

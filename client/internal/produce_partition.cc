@@ -31,6 +31,23 @@ void WriteStamp(ProduceBatch* batch, const ProducerStamp& stamp) {
   StoreBigEndian(at + kCrcAt, Crc32c(batch->bytes.view().substr(kBatchCrcStart)));
 }
 
+// A disk gets space back by retention, a broken shard's broker is restarted or another one leads: as in Kafka, both are worth waiting
+// for. For a reader a storage error is final, so this is the producer's rule alone.
+bool IsWorthRepeating(const Status& refusal) {
+  const Reason reason = ReasonOf(refusal);
+  return IsRetriable(refusal) || reason == Reason::kDiskFull || reason == Reason::kStorageError || reason == Reason::kPoisoned;
+}
+
+// `reason` would tell that nothing was appended, but an earlier attempt may have been.
+bool Misleads(const ProduceBatch& batch, Reason reason) { return batch.maybe_appended && CertaintyOf(reason) == Certainty::kDefinite; }
+
+Status WhyExpired(const ProduceBatch& batch) {
+  if (!batch.sent) return Error(Reason::kRequestTimedOut, "could not be sent within the delivery timeout");
+  if (!batch.refusal.ok() && !Misleads(batch, ReasonOf(batch.refusal))) return Annotate(batch.refusal, "again and again until the delivery timeout");
+  return Error(Reason::kRequestTimedOut, batch.maybe_appended ? "no acknowledgement within the delivery timeout; it may have been appended"
+                                                              : "was not appended within the delivery timeout");
+}
+
 }  // namespace
 
 Sequence ProduceBatch::base_sequence() const { return Sequence(LoadBigEndian<std::int32_t>(bytes.view().data() + kBaseSequenceAt)); }
@@ -151,7 +168,8 @@ void ProducePartition::SettleRefused(InFlight& sent, Settlement* s) {
     return s->Retain(std::move(sent.batch));
   }
   if (CertaintyOf(reason) == Certainty::kIndefinite) sent.batch.maybe_appended = true;
-  if (IsRetriable(sent.refusal)) {
+  if (IsWorthRepeating(sent.refusal)) {
+    sent.batch.refusal = sent.refusal;
     s->wait = true;
     s->advice = std::max(s->advice, RetryAfter(sent.refusal));
     return s->Retain(std::move(sent.batch));
@@ -161,7 +179,7 @@ void ProducePartition::SettleRefused(InFlight& sent, Settlement* s) {
     alone_left_ = in_flight_.size();
     return s->Retain(std::move(sent.batch));
   }
-  if (sent.batch.maybe_appended && reason != Reason::kMessageTooLarge) {
+  if (Misleads(sent.batch, reason) && reason != Reason::kMessageTooLarge) {
     // Refused now (a batch too large now was too large before), but an earlier attempt of it may be in the log: its sequences are taken as far as we know, so what follows keeps its own.
     s->completions->push_back({std::move(sent.batch), Error(Reason::kRequestTimedOut, "an earlier attempt may have been appended; the last one: " +
                                                                                           MessageOf(sent.refusal)), Offset{-1}});
@@ -189,6 +207,7 @@ bool ProducePartition::Settle(absl::Duration now, absl::Duration backoff, std::v
     completions->push_back({std::move(sent.batch), absl::OkStatus(), sent.base_offset});
     in_flight_.pop_front();
     ++first_serial_;
+    refusals_ = 0;
   }
   if (!draining_ || !Decided()) return false;
 
@@ -216,18 +235,18 @@ bool ProducePartition::Settle(absl::Duration now, absl::Duration backoff, std::v
     for (ProduceBatch& batch : pending_) ClearStamp(&batch);
     identity_ = {kNoProducerId, ProducerEpoch{-1}, Sequence{0}};
   }
-  if (settlement.wait) retry_at_ = now + std::max(backoff, settlement.advice);
+  if (settlement.wait) {
+    const absl::Duration grown = std::min(backoff * (1 << std::min(refusals_++, 10)), std::max(backoff, kBackoffMax));
+    retry_at_ = now + std::max(grown, settlement.advice);
+  }
   return settlement.lost_state;
 }
 
 void ProducePartition::Expire(absl::Duration created_max, std::vector<Completion>* completions) {
   if (!in_flight_.empty()) return;  // the older ones are under way; they will be answered or abandoned
   while (!pending_.empty() && pending_.front().created <= created_max) {
-    const bool sent = pending_.front().sent;
-    completions->push_back({std::move(pending_.front()),
-                            Error(Reason::kRequestTimedOut, sent ? "no acknowledgement within the delivery timeout; it may have been appended"
-                                                                 : "could not be sent within the delivery timeout"),
-                            Offset{-1}});
+    const Status why = WhyExpired(pending_.front());
+    completions->push_back({std::move(pending_.front()), why, Offset{-1}});
     pending_.pop_front();
   }
 }
@@ -242,6 +261,7 @@ void ProducePartition::FailAll(const Status& status, std::vector<Completion>* co
   in_flight_.clear();
   pending_.clear();
   draining_ = false;
+  refusals_ = 0;
   retry_at_ = -absl::InfiniteDuration();  // nobody would wake what comes next
 }
 

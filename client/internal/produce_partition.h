@@ -35,6 +35,7 @@ struct ProduceBatch {
   bool sequenced = false;           // `bytes` carries a producer id and a sequence
   bool sent = false;                // at least once, so it may be in the log
   bool maybe_appended = false;      // an attempt ended without a definite answer
+  Status refusal;                   // the last one after which it was to be tried again; OK: none
 
   std::int32_t count() const { return static_cast<std::int32_t>(acks.size()); }
   Sequence base_sequence() const;   // of a sequenced batch
@@ -69,6 +70,8 @@ struct Completion {
 // Threading: none of its own.
 class ProducePartition {
  public:
+  static constexpr absl::Duration kBackoffMax = absl::Seconds(1);
+
   // Without idempotence one batch is in flight at a time, or a retry would change the order.
   explicit ProducePartition(bool idempotent, std::size_t in_flight_max) : idempotent_(idempotent), in_flight_max_(idempotent ? in_flight_max : 1) {}
 
@@ -95,10 +98,11 @@ class ProducePartition {
   // The stream is gone: what is in flight will not be answered.
   void Abandon();
 
-  // Moves what is decided to `completions`, in order. True when the partition wants a new producer id. `now` and `backoff` say when
-  // a refused batch may be tried again.
+  // Moves what is decided to `completions`, in order. True when the partition wants a new producer id. A refused batch may be tried again
+  // `backoff` after `now`; after each further refusal in a row it waits twice as long, up to kBackoffMax, or what the broker advised.
   bool Settle(absl::Duration now, absl::Duration backoff, std::vector<Completion>* completions);
-  // Completes pending batches created at or before `created_max`, in order, with REQUEST_TIMED_OUT.
+  // Completes pending batches created at or before `created_max`, in order, with the last refusal; with REQUEST_TIMED_OUT where there was
+  // none, or where it was definite but an earlier attempt may have been appended.
   void Expire(absl::Duration created_max, std::vector<Completion>* completions);
   // Completes everything with `status`.
   void FailAll(const Status& status, std::vector<Completion>* completions);
@@ -133,6 +137,7 @@ class ProducePartition {
   std::uint64_t first_serial_ = 0;  // of in_flight_.front()
   bool draining_ = false;           // a batch in flight was refused or abandoned
   std::size_t alone_left_ = 0;      // batches still to be sent in an entry of their own
+  int refusals_ = 0;                // settled in a row, and nothing accepted since
   absl::Duration retry_at_ = -absl::InfiniteDuration();
 };
 

@@ -14,7 +14,6 @@ namespace {
 
 constexpr std::size_t kHandlesMax = 65'535;
 constexpr absl::Duration kTickMax = absl::Milliseconds(250);
-constexpr absl::Duration kRefusalBackoff = absl::Milliseconds(50);  // before a refused batch is tried again on a stream that is well
 constexpr char kProduceStream[] = "/cordwood.v1.Log/ProduceStream";
 constexpr char kInitProducer[] = "/cordwood.v1.Log/InitProducer";
 
@@ -121,7 +120,7 @@ void ProduceSession::OpenStream() {
     v1::ProduceResponse response;
     if (!response.ParseFromArray(message.view().data(), static_cast<int>(message.size()))) return call_.Cancel();
     Healthy();
-    core_.Answered(response, Now(), kRefusalBackoff);
+    core_.Answered(response, Now(), refusal_backoff_.Next());
     Pump();
   };
   events.on_written = [this] {

@@ -83,7 +83,8 @@ class ProduceSession {
   std::shared_ptr<grpc::Channel> channel_;  // of call_
   Call::Handle call_;
   Call::Handle init_call_;
-  Backoff backoff_;
+  Backoff backoff_;                         // of streams and InitProducer
+  Backoff refusal_backoff_{{absl::Milliseconds(50), absl::Milliseconds(50)}};  // of the first refusal; a partition lets it grow
   ClientLoop::TimerId linger_timer_ = 0;
   ClientLoop::TimerId tick_timer_ = 0;
   ClientLoop::TimerId reopen_timer_ = 0;
