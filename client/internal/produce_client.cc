@@ -20,7 +20,7 @@ absl::Duration Now() { return Clock::System().Monotonic(); }
 
 struct ProduceClient::OpenBatch : UnbuiltBatch {
   Topic* topic = nullptr;
-  bool closed = false;
+  std::list<std::shared_ptr<OpenBatch>>::iterator by_age;  // in open_
 };
 
 struct ProduceClient::Topic {
@@ -105,14 +105,14 @@ Status ProduceClient::WaitForMemory(std::size_t bytes) {
     if (refusing_) break;
     const absl::Duration left = deadline - Now();
     if (left <= absl::ZeroDuration()) return Error(Reason::kRequestTimedOut, "the producer's memory is full of records that wait for acknowledgement");
-    changed_.WaitFor(mu_, absl::ToChronoNanoseconds(left));
+    changed_.WaitFor(mu_, absl::ToChronoNanoseconds(std::min(left, absl::Hours(1))));
   }
   if (refusing_) return Error(Reason::kShuttingDown, "the producer is closed");
   return absl::OkStatus();
 }
 
 void ProduceClient::CloseBatch(Topic& topic, std::shared_ptr<OpenBatch>* batch) {
-  (*batch)->closed = true;
+  open_.erase((*batch)->by_age);
   topic.sticky.BatchClosed((*batch)->partition, topic.image.partitions());
   closed_.push_back(std::move(*batch));
   *batch = nullptr;
@@ -136,7 +136,7 @@ bool ProduceClient::Add(Topic& topic, const ProduceRecord& record, AckCallback a
     batch->partition = partition;
     batch->created = Now();
     batch->topic = &topic;
-    open_.push_back(batch);
+    batch->by_age = open_.insert(open_.end(), batch);
   }
   const std::size_t before = batch->builder.plain_bytes();
   batch->builder.Add(view);
@@ -180,14 +180,13 @@ absl::Duration ProduceClient::TakeClosed(std::vector<std::shared_ptr<UnbuiltBatc
   const absl::Duration now = Now();
   absl::Duration due = absl::InfiniteDuration();
   while (!open_.empty()) {
-    const std::shared_ptr<OpenBatch> oldest = open_.front();
-    if (!oldest->closed) {
-      due = oldest->created + options_.linger - now;
-      if (flushing_ == 0 && due > absl::ZeroDuration()) break;
-      CloseBatch(*oldest->topic, &oldest->topic->batches[static_cast<std::size_t>(oldest->partition.value())]);
+    OpenBatch& oldest = *open_.front();
+    const absl::Duration left = oldest.created + options_.linger - now;
+    if (flushing_ == 0 && left > absl::ZeroDuration()) {
+      due = left;
+      break;
     }
-    due = absl::InfiniteDuration();
-    open_.pop_front();
+    CloseBatch(*oldest.topic, &oldest.topic->batches[static_cast<std::size_t>(oldest.partition.value())]);
   }
   closed->swap(closed_);
   posted_ = false;

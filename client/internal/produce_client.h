@@ -4,8 +4,8 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <functional>
+#include <list>
 #include <memory>
 #include <optional>
 #include <string>
@@ -89,7 +89,7 @@ class ProduceClient {
   Mutex mu_;
   CondVar changed_;                   // memory was released or records were completed
   StringMap<std::unique_ptr<Topic>> topics_ ABSL_GUARDED_BY(mu_);
-  std::deque<std::shared_ptr<OpenBatch>> open_ ABSL_GUARDED_BY(mu_);     // by age; closed ones are skipped
+  std::list<std::shared_ptr<OpenBatch>> open_ ABSL_GUARDED_BY(mu_);      // by age
   std::vector<std::shared_ptr<UnbuiltBatch>> closed_ ABSL_GUARDED_BY(mu_);  // for the loop, in order
   std::uint32_t next_slot_ ABSL_GUARDED_BY(mu_) = 0;
   std::size_t memory_bytes_ ABSL_GUARDED_BY(mu_) = 0;

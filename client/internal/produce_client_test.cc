@@ -3,6 +3,7 @@
 #include "client/internal/produce_client.h"
 
 #include <gtest/gtest.h>
+#include <malloc.h>
 #include <grpcpp/server.h>
 #include <grpcpp/server_builder.h>
 
@@ -21,6 +22,12 @@ namespace cordwood::client {
 namespace {
 
 constexpr auto kPatience = std::chrono::seconds(20);
+
+// Zero where a sanitizer brings its own allocator.
+std::size_t HeapBytes() {
+  const struct mallinfo2 heap = mallinfo2();
+  return heap.uordblks + heap.hblkhd;
+}
 
 // A topic "t"; offsets are counted per partition. Its id is sixteen times `topic`.
 class TalkingLog final : public v1::Log::Service {
@@ -317,6 +324,16 @@ TEST_F(ProduceClientTest, WhileNoBrokerAnswersAboutATopicWhatIsKnownServesAndIsS
   log_.knows_metadata = false;
   for (int i = 0; i < 200; ++i) ASSERT_TRUE(Send("x").ok());
   EXPECT_LT(log_.metadata_calls, 100);
+}
+
+TEST_F(ProduceClientTest, ABatchThatLingersKeepsNoMemoryOfThoseCompletedSince) {
+  options_.batch_bytes = 100'000;
+  ASSERT_TRUE(Send("x", 1).ok());  // lingers for an hour
+  const std::size_t before = HeapBytes();
+  for (int i = 0; i < 300; ++i) ASSERT_TRUE(Send(std::string(100'000, 'x')).ok());
+  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  while (Acks().size() < 300) ASSERT_LT(std::chrono::steady_clock::now(), deadline);
+  EXPECT_LT(HeapBytes(), before + 15'000'000);
 }
 
 TEST_F(ProduceClientTest, ManyThreadsSendAtOnce) {
