@@ -226,6 +226,7 @@ std::optional<ProduceMessage> ProduceCore::NextMessage(absl::Duration now) {
   if (single_left_ > 0) --single_left_;
   message.seq = next_seq_++;
   writing_ = true;
+  writing_since_ = now;
   if (!counts) {
     for (const ProduceMessage::Entry& entry : message.entries) {
       for (const std::uint64_t serial : entry.serials) unacknowledged_.emplace_back(entry.slot, serial);
@@ -242,6 +243,7 @@ std::optional<ProduceMessage> ProduceCore::NextMessage(absl::Duration now) {
 bool ProduceCore::wants_stream() const { return unfinished_ > 0; }
 
 bool ProduceCore::overdue(absl::Duration now) const {
+  if (writing_ && writing_since_ + options_.answer_timeout <= now) return true;
   return !sent_.empty() && sent_.begin()->second.sent_at + options_.answer_timeout <= now;
 }
 

@@ -74,7 +74,7 @@ class ProduceCore {
   std::optional<ProduceMessage> NextMessage(absl::Duration now);
   bool wants_producer_id() const { return wants_id_ && unfinished_ > 0; }  // ask for one, then ProducerIdArrived()
   bool wants_stream() const;                            // something is to be sent
-  bool overdue(absl::Duration now) const;               // the stream owes an answer for too long: break it
+  bool overdue(absl::Duration now) const;               // the stream owes an answer, or to take a message, for too long: break it
   absl::Duration NextWake() const;                      // InfiniteDuration: no time of interest
   std::vector<Completion> TakeCompletions() { return std::exchange(completions_, {}); }
 
@@ -106,6 +106,7 @@ class ProduceCore {
 
   bool open_ = false;
   bool writing_ = false;                      // a message is with the transport
+  absl::Duration writing_since_;
   std::uint64_t next_seq_ = 1;
   std::size_t window_bytes_ = kFirstWindowBytes;
   std::size_t unanswered_bytes_ = 0;

@@ -466,6 +466,16 @@ TEST_F(ProduceCoreAcksNoneTest, ABatchIsDoneWhenTheTransportHasIt) {
   EXPECT_TRUE(core_.idle());
 }
 
+TEST_F(ProduceCoreAcksNoneTest, AStreamThatTakesNoMessageIsOverdue) {
+  Open();
+  Enqueue("a");
+  ASSERT_TRUE(core_.NextMessage(now_).has_value());
+  EXPECT_FALSE(core_.overdue(now_ + absl::Seconds(34)));
+  EXPECT_TRUE(core_.overdue(now_ + absl::Seconds(35)));
+  core_.Written();
+  EXPECT_FALSE(core_.overdue(now_ + absl::Seconds(35)));
+}
+
 // Random refusals, broken streams, lost requests and answers: each value is in the log exactly once and in order, or it failed.
 class ProduceCoreCampaign : public ProduceCoreTest, public ::testing::WithParamInterface<int> {};
 
