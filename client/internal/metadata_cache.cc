@@ -2,6 +2,8 @@
 // GetMetadata, remembered for a while.
 #include "client/internal/metadata_cache.h"
 
+#include <cstddef>
+#include <memory>
 #include <utility>
 
 #include "cordwood/v1/log.grpc.pb.h"
@@ -32,7 +34,14 @@ StatusOr<TopicImage> MetadataCache::Ask(std::string_view topic) {
   v1::GetMetadataRequest request;
   request.add_topics(std::string(topic));
   v1::GetMetadataResponse response;
-  CORDWOOD_RETURN_IF_ERROR(CallUnary<v1::Log>(connection_, &v1::Log::Stub::GetMetadata, request, &response));
+  Status status;
+  for (std::size_t tried = 0; tried < connection_.addresses().size(); ++tried) {
+    const std::shared_ptr<grpc::Channel> channel = connection_.channel();
+    status = CallUnary<v1::Log>(connection_, &v1::Log::Stub::GetMetadata, request, &response);
+    if (status.code() != absl::StatusCode::kUnavailable) break;
+    connection_.MoveOn(channel);
+  }
+  CORDWOOD_RETURN_IF_ERROR(status);
   if (response.topics_size() != 1) return Error(Reason::kUnknownServerError, "GetMetadata answered about another number of topics");
   const v1::TopicMetadata& answer = response.topics(0);
   CORDWOOD_RETURN_IF_ERROR(FromEntryError(answer.error()));

@@ -29,7 +29,7 @@ class MetadataCache {
   explicit MetadataCache(BrokerConnection& connection, absl::Duration age_max = absl::Minutes(5))
       : connection_(connection), age_max_(age_max) {}
 
-  // From the cache if younger than age_max. UNKNOWN_TOPIC_OR_PARTITION with the broker's suggestion, or what the call met.
+  // From the cache if younger than age_max. A broker that is not available is left for the next, each address once. UNKNOWN_TOPIC_OR_PARTITION with the broker's suggestion, or what the call met.
   StatusOr<TopicImage> Get(std::string_view topic);
   // The next Get() asks the broker.
   void Forget(std::string_view topic);

@@ -262,6 +262,14 @@ TEST_F(ProduceClientTest, ABrokerThatGivesNoProducerIdIsLeftForTheNext) {
   EXPECT_EQ(Acks(), (std::vector<std::string>{"0@0"}));
 }
 
+TEST_F(ProduceClientTest, ABrokerThatGivesNoMetadataIsLeftForTheNext) {
+  ServeNext();
+  log_.knows_metadata = false;
+  EXPECT_TRUE(Send("x").ok());
+  EXPECT_TRUE(Flush().ok());
+  EXPECT_EQ(log_.metadata_calls, 1);
+}
+
 TEST_F(ProduceClientTest, ABrokerThatOwesAnAnswerForTooLongIsLeftForTheNext) {
   ServeNext();
   log_.silent = true;
