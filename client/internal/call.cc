@@ -227,8 +227,9 @@ bool ClientLoop::Post(std::function<void()> task) {
   if (stopped_) return false;
   auto* node = new Task;
   node->run = std::move(task);
-  // Only a push onto an empty list sets the alarm, and the list is taken only when it rings: one is outstanding at most.
-  if (tasks_.Push(node)) wakeup_->alarm.Set(queue_.get(), gpr_now(GPR_CLOCK_MONOTONIC), &wakeup_->tag);
+  // Only a push onto an empty list sets the alarm, and the list is taken only when it rings: one is outstanding at most. A time in the past
+  // rings at once; "now" is rounded up to the next millisecond and waits for a timer thread.
+  if (tasks_.Push(node)) wakeup_->alarm.Set(queue_.get(), gpr_inf_past(GPR_CLOCK_MONOTONIC), &wakeup_->tag);
   return true;
 }
 
@@ -347,7 +348,7 @@ void ClientLoop::Stop() {
     MutexLock lock(mu_);
     stopped_ = true;
     // A task without a function is the stop task; nothing comes after it.
-    if (tasks_.Push(new Task)) wakeup_->alarm.Set(queue_.get(), gpr_now(GPR_CLOCK_MONOTONIC), &wakeup_->tag);
+    if (tasks_.Push(new Task)) wakeup_->alarm.Set(queue_.get(), gpr_inf_past(GPR_CLOCK_MONOTONIC), &wakeup_->tag);
   }
   thread_.join();
   joined_ = true;
