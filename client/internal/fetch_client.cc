@@ -31,7 +31,8 @@ class FetchClient::Session {
       if (const auto request = core_.NextRequest(Now())) writing_ = call_.Write({request->SerializeAsString()});
     }
     const absl::Duration retry_at = core_.retry_at();
-    if (retry_at == absl::InfiniteDuration() || writing_ || retry_timer_ != 0) return;
+    loop_.CancelTimer(std::exchange(retry_timer_, 0));  // another partition may be due sooner
+    if (retry_at == absl::InfiniteDuration() || writing_) return;
     retry_timer_ = loop_.After(std::max(retry_at - Now(), absl::Milliseconds(1)), [this] {
       retry_timer_ = 0;
       Pump();
