@@ -149,6 +149,7 @@ TEST_F(CallTest, TheServersErrorIsTheEnd) {
 TEST_F(CallTest, ACancelledCallEnds) {
   OpenStream();
   Write(1);
+  Await([&] { return heard_ == "1 "; });
   loop_.Run([&] { call_.Cancel(); });
   Await([&] { return heard_.find("end") != std::string::npos; });
   EXPECT_EQ(heard_, "1 end:CANCELLED");
