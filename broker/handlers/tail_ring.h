@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <optional>
 
@@ -32,21 +33,29 @@ class TailRing {
 
   std::size_t bytes() const { return bytes_; }
   std::size_t partitions() const { return by_partition_.size(); }
+  std::size_t ages() const { return ages_.size(); }  // at most twice the batches, and kAgesSlack
+  static constexpr std::size_t kAgesSlack = 64;
 
  private:
   static constexpr std::size_t kBatchCost = 128;
   static constexpr std::size_t kPartitionCost = 768;
+  struct Batches {
+    std::uint64_t life = 0;  // a partition that is forgotten and comes back lives anew
+    std::deque<PublishedBatch> all;
+  };
   struct Age {
     PartitionId partition;
-    Offset base;
+    std::uint64_t life = 0;
   };
-  using Batches = std::deque<PublishedBatch>;
   void EvictOldest();
+  bool IsGone(const Age& age) const;
 
   const std::size_t bytes_max_;
   std::size_t bytes_ = 0;
+  std::size_t batches_ = 0;
+  std::uint64_t lives_ = 0;
   absl::flat_hash_map<PartitionId, Batches> by_partition_;  // none empty
-  std::deque<Age> ages_;  // oldest first; may name batches that are gone already
+  std::deque<Age> ages_;  // one a batch, oldest first; some of lives that have ended
 };
 
 }  // namespace cordwood::broker

@@ -71,6 +71,17 @@ TEST_F(TailRingTest, TheOldestOfAllPartitionsGoFirst) {
   EXPECT_EQ(Find(1, 4), "[1,2)[2,3)[3,4)");
 }
 
+TEST_F(TailRingTest, WhatComesAndIsForgottenLeavesNothingBehind) {
+  ring_.Insert(PartitionId(1), Batch(0, 1));
+  for (std::uint64_t i = 2; i < 10'000; ++i) {
+    ring_.Insert(PartitionId(i + 10), Batch(0, 1, 10));
+    ring_.Forget(PartitionId(i + 10));
+    ring_.Insert(kP, Batch(0, 1, 10));  // does not follow itself: the same place again and again
+    ASSERT_LE(ring_.ages(), 2 * 3 + TailRing::kAgesSlack);
+  }
+  EXPECT_EQ(ring_.EndOf(PartitionId(1)), Offset(1)) << "what is not forgotten stays";
+}
+
 TEST_F(TailRingTest, CountsToNothingWhenAllIsForgotten) {
   for (int i = 0; i < 100; ++i) ring_.Insert(PartitionId(static_cast<std::uint64_t>(i)), Batch(0, 1, 10));
   EXPECT_LE(ring_.bytes(), 10'000u);
