@@ -194,6 +194,30 @@ TEST_F(LogDoorsTest, AStreamThatSendsNonsenseEndsAfterItsEarlierAnswers) {
   EXPECT_EQ(ReasonOfStatus(), v1::RECORD_LIST_TOO_LARGE);
 }
 
+class SmallRequestsTest : public LogDoorsTest {
+ protected:
+  SmallRequestsTest() { options_.request_bytes_max = 1000; }
+};
+
+TEST_F(SmallRequestsTest, AMessageThatIsTooLargeEndsAStreamAfterItsEarlierAnswers) {
+  std::promise<void> go;
+  shard_.driver().Run([held = go.get_future().share()](ShardTurn&) { return held.wait(), absl::OkStatus(); }, [](const Status&) {});
+  grpc::ClientContext context;
+  auto stream = stub_->ProduceStream(&context);
+  stream->Write(RequestOf(1, 0, BatchText({"a"})));
+  stream->Write(RequestOf(2, 0, BatchText({std::string(2000, 'x')})));
+  Fetch(1, 0);  // by the same connection: what was sent before it has been read
+  go.set_value();
+  v1::ProduceResponse response;
+  ASSERT_TRUE(stream->Read(&response));
+  ASSERT_EQ(response.done_size(), 1);
+  EXPECT_EQ(response.done(0).seq(), 1u);
+  EXPECT_THAT(response.done(0).base_offset(), ElementsAre(0));
+  EXPECT_FALSE(stream->Read(&response));
+  status_ = stream->Finish();
+  EXPECT_EQ(ReasonOfStatus(), v1::MESSAGE_TOO_LARGE);
+}
+
 TEST_F(LogDoorsTest, ALongPollEndsWithTheRecordItWaitedFor) {
   std::thread producer([&] {
     EXPECT_TRUE(OpenCallsBecome(1));  // the poll is there
@@ -240,7 +264,12 @@ TEST_F(LogDoorsTest, AFetchStreamFollowsTheLogWithinItsCredit) {
   context.TryCancel();
 }
 
-TEST_F(LogDoorsTest, AStreamThatHalfClosesGetsWhatItsCreditAllows) {
+class NoRingTest : public LogDoorsTest {
+ protected:
+  NoRingTest() { options_.fetch.ring_bytes = 1; }
+};
+
+TEST_F(NoRingTest, AStreamThatHalfClosesGetsWhatItsCreditAllows) {
   Produce(RequestOf(1, 0, BatchText({"a"})));
   grpc::ClientContext context;
   auto stream = stub_->FetchStream(&context);

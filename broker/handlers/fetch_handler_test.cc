@@ -227,6 +227,17 @@ TEST_F(FetchHandlerTest, WithoutCreditNothingIsSentAndOneByteOfCreditMovesOneBat
   EXPECT_TRUE(RunUntil([&] { return answers_.Values(0) == "a b"; }));
 }
 
+TEST_F(FetchHandlerTest, BytesThatAreBeingReadAreCreditStill) {
+  Append(0, {"a"});
+  ForgetRing(0);
+  FetchSession& session = Stream({From(0, 0)}, 1);
+  fetch_->RunTurn();
+  ASSERT_EQ(fetch_->jobs_outstanding(), 1u);
+  EXPECT_EQ(session.credit(), 1);
+  ASSERT_TRUE(RunUntil([&] { return answers_.Values(0) == "a"; }));
+  EXPECT_LT(session.credit(), 0);
+}
+
 TEST_F(FetchHandlerTest, AListenerWithoutRoomIsSpared) {
   Append(0, {"a"});
   FetchSession& session = Stream({From(0, 0)}, 1000);
