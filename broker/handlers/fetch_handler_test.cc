@@ -21,9 +21,11 @@ class FetchHandlerTest : public HandlerFixture {
     EXPECT_TRUE(RunUntil([&] { return fetch_->jobs_outstanding() == 0; }));
     HandlerFixture::TearDown();
   }
-  void Append(int partition, const std::vector<std::string>& values, const std::string& topic = "t") {
+  void Append(int partition, const std::vector<std::string>& values) { AppendEntryOf(EntryFor("t", partition, values)); }
+  void AppendBatch(int partition, const std::vector<std::string>& values) { AppendEntryOf(EntryOfBatch("t", partition, MakeBatch(values))); }
+  void AppendEntryOf(ProduceEntry entry) {
     ProduceRequest request;
-    request.entries.push_back(EntryFor(topic, partition, values));
+    request.entries.push_back(std::move(entry));
     ASSERT_EQ(produce_->Produce(stream_, std::move(request)), absl::OkStatus());
     ASSERT_TRUE(RunUntil([&] { return stream_->unanswered == 0; }));
     ASSERT_TRUE(outcomes_.all.back().failures.empty());
@@ -198,6 +200,33 @@ TEST_F(FetchHandlerTest, ALogStartThatMovedDuringTheReadIsNoDataLoss) {
   ASSERT_TRUE(RunUntil([&] { return answers_.all.size() == 1; }));
   EXPECT_THAT(answers_.last().failure->status, FailsWith(Reason::kOffsetOutOfRange));
   EXPECT_EQ(answers_.last().failure->log_start, Offset(3));
+}
+
+TEST_F(FetchHandlerTest, ARecordThatComesDuringAnEmptyReadIsSentAtOnce) {
+  AppendBatch(0, {"a", "b"});
+  ForgetRing(0);
+  const ReplicaSnapshot now = shard_.Replica("t", 0)->snapshot();
+  ReplicaSnapshot before = now;
+  before.high_watermark = Offset(1);  // no batch ends below
+  shard_.Replica("t", 0)->Publish(before);
+  ASSERT_EQ(Open(false).Apply(RequestOf({From(0, 0)}, 60'000)), absl::OkStatus());
+  fetch_->RunTurn();
+  ASSERT_EQ(fetch_->jobs_outstanding(), 1u);
+  shard_.Replica("t", 0)->Publish(now);  // and the news came through before the read is back
+  ASSERT_TRUE(RunUntil([&] { return answers_.all.size() == 1; }));
+  EXPECT_EQ(answers_.Values(0), "a b");
+}
+
+TEST_F(FetchHandlerTest, APartitionDeletedDuringTheReadIsUnknown) {
+  Append(0, {"a"});
+  ForgetRing(0);
+  ASSERT_EQ(Open(false).Apply(RequestOf({From(0, 0)})), absl::OkStatus());
+  fetch_->RunTurn();
+  ASSERT_EQ(fetch_->jobs_outstanding(), 1u);
+  SetImage(shard_.DeleteTopic("t"));
+  ASSERT_TRUE(RunUntil([&] { return answers_.all.size() == 1; }));
+  ASSERT_TRUE(answers_.last().failure.has_value());
+  EXPECT_THAT(answers_.last().failure->status, FailsWith(Reason::kUnknownTopicOrPartition));
 }
 
 TEST_F(FetchHandlerTest, AStreamSaysHowEachPartitionStandsAndThenSendsWhatComes) {

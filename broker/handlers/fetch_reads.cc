@@ -154,13 +154,15 @@ void FetchSession::OnRead(Read& read) {
   Slot* slot = Find(read.generation, read.partition->id);
   if (slot == nullptr || slot->state != State::kReading) return;
   const ReplicaSnapshot snapshot = read.partition->snapshot();
+  if (snapshot.phase == ReplicaPhase::kDeleted) return Ready(*slot);  // whatever was read, and whatever went wrong with it
   if (slot->next < snapshot.log_start) {
     // Retention or a deletion of records was faster: what looks like data loss is none.
     return Fail(*slot, snapshot, Error(Reason::kOffsetOutOfRange, "offset " + ToString(slot->next) + " is below the log start, which moved to " +
                                                                       ToString(snapshot.log_start)));
   }
   if (!read.status.ok()) return Fail(*slot, snapshot, read.status);
-  if (read.bytes.empty() && read.next <= slot->next) return Park(*slot);
+  // Whoever is being read for hears no news: what came meanwhile is seen here.
+  if (read.bytes.empty() && read.next <= slot->next) return snapshot.high_watermark > read.range.end ? Ready(*slot) : Park(*slot);
   if (EndsAnswer(read.bytes.size())) return Ready(*slot);
   slot->next = read.next;
   if (!read.bytes.empty()) Send(*slot, snapshot, FetchPiece{std::move(read.bytes), 0});
