@@ -333,6 +333,38 @@ TEST_F(FetchHandlerTest, ADeletedTopicEndsTheWait) {
   EXPECT_THAT(answers_.last().failure->status, FailsWith(Reason::kUnknownTopicOrPartition));
 }
 
+TEST_F(FetchHandlerTest, WhatIsLeftOfADeletedTopicCanBeRemovedByHandleAndByName) {
+  FetchPartition by_handle = From(0, 0);
+  by_handle.ref.handle = 7;
+  FetchSession& session = Stream({by_handle, From(1, 0)}, 1'000'000);
+  SetImage(shard_.DeleteTopic("t"));
+  ASSERT_TRUE(RunUntil([&] { return !answers_.all.empty() && answers_.last().failure.has_value(); }));
+  Turn();
+  answers_.all.clear();
+  by_handle.ref.topic.clear();
+  FetchPartition by_name = From(1, 0);
+  by_handle.action = by_name.action = FetchPartition::Action::kRemove;
+  ASSERT_EQ(session.Apply(RequestOf({by_handle, by_name})), absl::OkStatus());
+  Turn();
+  EXPECT_EQ(answers_.all.size(), 0u) << "they are removed";
+  ASSERT_EQ(session.Apply(RequestOf({by_handle, by_name})), absl::OkStatus());
+  Turn();
+  ASSERT_EQ(answers_.all.size(), 1u) << "they were";
+  EXPECT_THAT(answers_.all[0].results[0].failure->status, FailsWith(Reason::kUnknownTopicId));
+  EXPECT_THAT(answers_.all[0].results[1].failure->status, FailsWith(Reason::kUnknownTopicOrPartition));
+}
+
+TEST_F(FetchHandlerTest, AFullStreamSeeksAndReplacesButTakesNoMore) {
+  CreateTopic("many", kFetchPartitionsMax);
+  std::vector<FetchPartition> all(kFetchPartitionsMax, From(0, 0));
+  for (std::size_t i = 0; i < all.size(); ++i) all[i].ref.topic = "many", all[i].ref.partition = static_cast<int>(i);
+  FetchSession& session = Stream(all, 0);
+  EXPECT_EQ(session.Apply(RequestOf({all[17]})), absl::OkStatus());
+  EXPECT_THAT(session.Apply(RequestOf({From(0, 0)})), FailsWith(Reason::kLimitExceeded));
+  all[17].action = FetchPartition::Action::kRemove;
+  EXPECT_EQ(session.Apply(RequestOf({all[17], From(0, 0)})), absl::OkStatus());
+}
+
 TEST_F(FetchHandlerTest, ManyWaitersOfOnePartitionAllHear) {
   std::vector<std::unique_ptr<Answers>> answers;
   for (int i = 0; i < 1000; ++i) {

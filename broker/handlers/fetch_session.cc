@@ -3,6 +3,7 @@
 #include "broker/handlers/fetch_session.h"
 
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -15,6 +16,35 @@ constexpr std::size_t kUnaryBytesMax = 64 * 1024 * 1024;  // whatever max_bytes 
 std::size_t OrDefault(std::int32_t bytes_max) { return bytes_max == 0 ? kBytesMaxDefault : static_cast<std::size_t>(bytes_max); }
 
 }  // namespace
+
+// The slots whose topics are gone from the image, so that what a request says of them no longer resolves. Gathered once a request, when first asked for.
+class FetchSession::DeletedSlots {
+ public:
+  explicit DeletedSlots(const FetchSession& session) : session_(session) {}
+
+  std::optional<PartitionId> Find(const PartitionRef& ref) {
+    if (!std::exchange(gathered_, true)) Gather();
+    const PartitionRef named = session_.bindings_.WithoutHandle(ref);
+    const auto found = by_name_.find({named.topic_id.empty() ? named.topic : kIdMark + named.topic_id, named.partition.value_or(-1)});
+    return found == by_name_.end() ? std::nullopt : std::optional(found->second);
+  }
+
+ private:
+  static inline const std::string kIdMark = "#";  // no topic's name has one
+
+  void Gather() {
+    for (const auto& [id, slot] : session_.slots_) {
+      const TopicImage& topic = *slot->bound.topic;
+      if (session_.handler_.image_->FindTopic(topic.id) != nullptr) continue;
+      by_name_[{topic.name, slot->bound.index.value()}] = id;
+      by_name_[{kIdMark + std::string(topic.id.raw()), slot->bound.index.value()}] = id;
+    }
+  }
+
+  const FetchSession& session_;
+  bool gathered_ = false;
+  absl::flat_hash_map<std::pair<std::string, std::int32_t>, PartitionId> by_name_;  // topic's name or marked id, partition
+};
 
 FetchSession::FetchSession(FetchHandler& handler, bool is_stream, FetchListener* listener)
     : handler_(handler), is_stream_(is_stream), listener_(listener), bindings_(is_stream), deadline_([this] { AnswerNow(); }) {}
@@ -35,34 +65,55 @@ Status FetchSession::Apply(const FetchRequest& request) {
     if (request.max_wait_ms == 0 || request.min_bytes == 0) answer_now_ = true;
     if (!answer_now_) handler_.timers_.Arm(deadline_, handler_.clock_.Monotonic() + absl::Milliseconds(request.max_wait_ms));
   }
-  for (const FetchPartition& partition : request.partitions) {
-    if (slots_.size() >= kFetchPartitionsMax && is_stream_ && partition.action == FetchPartition::Action::kSet) {
-      return Error(Reason::kLimitExceeded, "more than 10000 partitions on one stream");
-    }
-    ApplyPartition(request, partition);
-  }
+  DeletedSlots deleted(*this);
+  for (const FetchPartition& partition : request.partitions) CORDWOOD_RETURN_IF_ERROR(ApplyPartition(request, partition, deleted));
   MakeRunnable();
   return absl::OkStatus();
 }
 
-void FetchSession::ApplyPartition(const FetchRequest& request, const FetchPartition& partition) {
+Status FetchSession::ApplyPartition(const FetchRequest& request, const FetchPartition& partition, DeletedSlots& deleted) {
   const auto choose = [](const TopicImage&) -> StatusOr<PartitionIndex> { return Error(Reason::kInvalidRequest, "a fetch needs a partition"); };
   StatusOr<BoundPartition> bound = bindings_.Resolve(partition.ref, *handler_.image_, handler_.table_, choose);
-  if (!bound.ok()) return RefuseUnresolved(partition, bound.status());
+  if (partition.action != FetchPartition::Action::kSet) {
+    PauseOrRemove(partition, bound, deleted);
+    return absl::OkStatus();
+  }
+  if (!bound.ok()) {
+    RefuseUnresolved(partition, bound.status());
+    return absl::OkStatus();
+  }
   const PartitionId id = bound->replica->id;
-  if (partition.action == FetchPartition::Action::kRemove) return Drop(id);
-  if (partition.action == FetchPartition::Action::kPause) {
-    const auto found = slots_.find(id);
-    if (found == slots_.end()) return RefuseUnresolved(partition, Error(Reason::kInvalidRequest, "the partition is not being fetched"));
-    found->second->Leave();
-    found->second->generation = ++generation_;
-    found->second->state = State::kPaused;
-    return Announced(*found->second);
+  if (is_stream_ && slots_.size() >= kFetchPartitionsMax && !slots_.contains(id)) {
+    return Error(Reason::kLimitExceeded, "more than 10000 partitions on one stream");
   }
   std::unique_ptr<Slot>& slot = slots_[id];
   if (slot == nullptr) slot = std::make_unique<Slot>(*this);
   slot->bound = *std::move(bound);
   Set(*slot, request, partition);
+  return absl::OkStatus();
+}
+
+// What is left of a deleted topic can be paused and removed like anything else.
+void FetchSession::PauseOrRemove(const FetchPartition& partition, const StatusOr<BoundPartition>& bound, DeletedSlots& deleted) {
+  const bool remove = partition.action == FetchPartition::Action::kRemove;
+  auto found = bound.ok() ? slots_.find(bound->replica->id) : slots_.end();
+  if (found == slots_.end()) {
+    if (const std::optional<PartitionId> id = deleted.Find(partition.ref); id.has_value()) found = slots_.find(*id);
+  }
+  if (found == slots_.end()) {
+    if (!bound.ok()) return RefuseUnresolved(partition, bound.status());
+    if (!remove) RefuseUnresolved(partition, Error(Reason::kInvalidRequest, "the partition is not being fetched"));
+    return;
+  }
+  Slot& slot = *found->second;
+  Announced(slot);
+  if (remove) {
+    slots_.erase(found);
+    return;
+  }
+  slot.Leave();
+  slot.generation = ++generation_;
+  slot.state = State::kPaused;
 }
 
 void FetchSession::Set(Slot& slot, const FetchRequest& request, const FetchPartition& partition) {
@@ -80,13 +131,6 @@ void FetchSession::Set(Slot& slot, const FetchRequest& request, const FetchParti
   slot.announced = false;
   if (!is_stream_) ResultFor(slot, slot.bound.replica->snapshot());  // in the order of the request
   Ready(slot);
-}
-
-void FetchSession::Drop(PartitionId partition) {
-  const auto found = slots_.find(partition);
-  if (found == slots_.end()) return;
-  Announced(*found->second);
-  slots_.erase(found);
 }
 
 void FetchSession::RefuseUnresolved(const FetchPartition& partition, Status status) {

@@ -44,12 +44,13 @@ class FetchSession : public std::enable_shared_from_this<FetchSession> {
   struct Slot;
   struct Read;
   struct Opening;
+  class DeletedSlots;
   static constexpr std::size_t kNoResult = SIZE_MAX;
 
   // fetch_session.cc: requests, turns, answers.
-  void ApplyPartition(const FetchRequest& request, const FetchPartition& partition);
+  Status ApplyPartition(const FetchRequest& request, const FetchPartition& partition, DeletedSlots& deleted);
   void Set(Slot& slot, const FetchRequest& request, const FetchPartition& partition);
-  void Drop(PartitionId partition);
+  void PauseOrRemove(const FetchPartition& partition, const StatusOr<BoundPartition>& bound, DeletedSlots& deleted);
   void Run();
   void Ready(Slot& slot);    // from outside Run(), which decides itself whether to come back
   void Requeue(Slot& slot);

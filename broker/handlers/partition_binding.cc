@@ -60,6 +60,18 @@ StatusOr<const PartitionBindings::Binding*> PartitionBindings::Find(const Partit
   return &binding;
 }
 
+PartitionRef PartitionBindings::WithoutHandle(const PartitionRef& ref) const {
+  const bool named = !ref.topic.empty() || !ref.topic_id.empty();
+  const auto found = named ? by_handle_.end() : by_handle_.find(ref.handle);
+  if (found == by_handle_.end()) return ref;
+  const Binding& binding = found->second;
+  PartitionRef result;
+  result.topic_id = binding.topic->id.raw();
+  result.partition = ref.partition;
+  if (!result.partition.has_value() && binding.index.has_value()) result.partition = binding.index->value();
+  return result;
+}
+
 StatusOr<BoundPartition> PartitionBindings::Locate(const Binding& binding, PartitionIndex index, const PartitionTable& table) {
   const TopicImage& topic = *binding.topic;
   if (index.value() < 0 || index.value() >= topic.partition_count) {

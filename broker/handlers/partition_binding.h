@@ -56,6 +56,9 @@ class PartitionBindings {
     return Locate(*binding, index, table);
   }
 
+  // Names the same partition by its topic's id, whether the topic is still there or not; `ref` itself if it names one, or its handle was never bound.
+  PartitionRef WithoutHandle(const PartitionRef& ref) const;
+
   std::size_t size() const { return by_handle_.size(); }
 
  private:
