@@ -185,7 +185,7 @@ void FetchSession::StartOpening(Slot& slot) {
     return absl::OkStatus();
   };
   Outbox* outbox = &handler_.outbox_;
-  replica->driver.Run(open, [opening, outbox](Status status) {
+  replica->driver.Look(open, [opening, outbox](Status status) {
     opening->status = std::move(status);
     outbox->Push(opening);
   });

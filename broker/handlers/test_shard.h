@@ -68,6 +68,8 @@ class TestShard {
     std::filesystem::remove_all(directory_);
   }
 
+  // Before Start(): the disk; it must outlive this.
+  void SetEnv(rocksdb::Env& env) { env_ = &env; }
   // Once: with every network thread's ear.
   void Start(const std::vector<std::pair<Outbox*, PublicationListener*>>& network) {
     ShardOptions options;
@@ -75,6 +77,7 @@ class TestShard {
     options.synced_file = directory_ + "/shard-000.synced";
     options.data_dir_id.bytes[0] = 1;
     options.clock = &clock_;
+    options.env = env_;
     driver_ = std::make_unique<ShardDriver>(ShardStore::Open(options).value(), ShardDriverOptions(), clock_);
     for (const auto& [outbox, listener] : network) driver_->AddNetworkThread(outbox, listener);
     driver_->Start();
@@ -84,7 +87,8 @@ class TestShard {
   }
   void Stop() {
     if (driver_ != nullptr && !std::exchange(stopped_, true)) {
-      EXPECT_EQ(driver_->Stop(), absl::OkStatus());
+      const Status stopped = driver_->Stop();
+      EXPECT_EQ(stopped, driver_->store().poison_status());
     }
     readers_.Stop();
   }
@@ -108,6 +112,7 @@ class TestShard {
   ClusterImage::TopicPtr Topic(const std::string& name) const { return image_->FindTopic(std::string_view(name)); }
   ReplicaHandlePtr Replica(const std::string& topic, int partition) const { return table_.Find(Topic(topic)->id, PartitionIndex(partition)); }
 
+  const std::string& directory() const { return directory_; }
   ShardDriver& driver() { return *driver_; }
   PartitionTable& table() { return table_; }
   ReaderPool& readers() { return readers_; }
@@ -133,6 +138,7 @@ class TestShard {
   std::unique_ptr<PartitionReconciler> reconciler_;
   std::vector<std::shared_ptr<TopicImage>> topics_;
   ClusterImagePtr image_;
+  rocksdb::Env* env_ = nullptr;  // the system's
   bool stopped_ = false;
 };
 

@@ -23,6 +23,13 @@ void Replica::Lead(LeaderEpoch floor, WriteGroup& group, ReplicaActions& actions
   core_.Step(BecomeLeader{epoch, log_->log_start(), log_->log_end()}, actions);
 }
 
+// What a partition that is not open has in its log was acknowledged, or is durable since recovery.
+void Replica::ServeReads(ReplicaActions& actions) {
+  const auto latest = log_->epochs().latest();
+  core_.Step(BecomeLeader{latest.has_value() ? latest->epoch : LeaderEpoch(kNoLeaderEpoch), log_->log_start(), log_->log_end()}, actions);
+  Resign(actions);
+}
+
 void Replica::Reconfigure(const TopicImage& topic, ReplicaActions& actions) {
   if (topic.revision <= config_revision_) return;
   config_revision_ = topic.revision;

@@ -25,6 +25,9 @@ class Replica {
   // storage already: no lost tail is ever rewritten under an epoch that it was written in.
   void Lead(LeaderEpoch floor, WriteGroup& group, ReplicaActions& actions);
 
+  // Instead of Lead() where nothing can be written any more: what the log holds can be read, in its latest epoch.
+  void ServeReads(ReplicaActions& actions);
+
   // Checks and stages one entry, and fills in its results. An error refuses the entry as a whole.
   Status Append(AppendEntry& entry, const AckToken& token, std::int64_t wall_ms, WriteGroup& group, ReplicaActions& actions);
 

@@ -13,6 +13,26 @@ namespace {
 
 Status ShuttingDown() { return Error(Reason::kShuttingDown, "the broker is shutting down"); }
 
+// Set by one thread, waited for by another, that destroys it.
+class Outcome {
+ public:
+  void Set(Status status) {
+    MutexLock lock(mu_);
+    status_ = std::move(status);
+    set_.SignalAll();
+  }
+  Status Wait() {
+    MutexLock lock(mu_);
+    while (!status_.has_value()) set_.Wait(mu_);
+    return *std::move(status_);
+  }
+
+ private:
+  Mutex mu_;
+  CondVar set_;
+  std::optional<Status> status_ ABSL_GUARDED_BY(mu_);
+};
+
 }  // namespace
 
 ShardDriver::ShardDriver(std::unique_ptr<ShardStore> store, const ShardDriverOptions& options, Clock& clock)
@@ -59,26 +79,34 @@ void ShardDriver::Append(AppendOp* op) {
 }
 
 void ShardDriver::Run(std::function<Status(ShardTurn&)> task, std::function<void(Status)> done) {
+  Push(std::make_unique<ShardTask>(std::move(task), std::move(done)));
+}
+
+void ShardDriver::Look(std::function<Status(ShardTurn&)> task, std::function<void(Status)> done) {
+  auto look = std::make_unique<ShardTask>(std::move(task), std::move(done));
+  look->only_looks = true;
+  Push(std::move(look));
+}
+
+void ShardDriver::Push(std::unique_ptr<ShardTask> task) {
   if (!Enter()) {
-    done(ShuttingDown());
+    task->done(ShuttingDown());
     return;
   }
-  loop_->Push(new ShardTask(std::move(task), std::move(done)));
+  loop_->Push(task.release());
   Leave();
 }
 
 Status ShardDriver::RunAndWait(std::function<Status(ShardTurn&)> task) {
-  Mutex mu;
-  CondVar done;
-  std::optional<Status> outcome;
-  Run(std::move(task), [&](Status status) {
-    MutexLock lock(mu);
-    outcome = std::move(status);
-    done.SignalAll();
-  });
-  MutexLock lock(mu);
-  while (!outcome.has_value()) done.Wait(mu);
-  return *std::move(outcome);
+  Outcome outcome;
+  Run(std::move(task), [&](Status status) { outcome.Set(std::move(status)); });
+  return outcome.Wait();
+}
+
+Status ShardDriver::LookAndWait(std::function<Status(ShardTurn&)> task) {
+  Outcome outcome;
+  Look(std::move(task), [&](Status status) { outcome.Set(std::move(status)); });
+  return outcome.Wait();
 }
 
 std::uint64_t ShardDriver::TakeReclaimableBytes() { return loop_->TakeReclaimableBytes(); }

@@ -19,6 +19,7 @@
 namespace cordwood::broker {
 
 class ShardLoop;
+struct ShardTask;
 class ShardTurn;  // what a task may do on the shard's thread: shard_turn.h
 
 struct ShardDriverOptions {
@@ -45,8 +46,11 @@ class ShardDriver {
   // Runs `task` on the shard's thread, in order with appends. What it stages is committed (and synced if it asks) before `done` runs, on the shard's
   // thread, with the outcome. After Stop() has begun `done` runs at once with SHUTTING_DOWN, on the caller's thread.
   void Run(std::function<Status(ShardTurn&)> task, std::function<void(Status)> done);
+  // The same for a task that stages nothing but only looks at logs: its outcome is its own whatever becomes of the commit, and it runs on a poisoned shard too.
+  void Look(std::function<Status(ShardTurn&)> task, std::function<void(Status)> done);
   // The same, waiting for the outcome. Never from the shard's own thread or a network thread.
   Status RunAndWait(std::function<Status(ShardTurn&)> task);
+  Status LookAndWait(std::function<Status(ShardTurn&)> task);
 
   // Bytes of batches that log starts and deletions have left behind since the last call: what a Reclaim() may give back. Any thread.
   std::uint64_t TakeReclaimableBytes();
@@ -56,6 +60,7 @@ class ShardDriver {
   ShardId id() const;
 
  private:
+  void Push(std::unique_ptr<ShardTask> task);
   Status Finish(bool close);
   bool Enter();  // false once Stop() has begun; else Leave() follows
   void Leave();

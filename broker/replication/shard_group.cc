@@ -61,7 +61,7 @@ Status ShardLoop::FinishGroup() {
   std::vector<ShardTask*> tasks;
   tasks.swap(tasks_);
   for (ShardTask* task : tasks) {
-    task->outcome.Update(outcome);
+    if (!task->only_looks) task->outcome.Update(outcome);
     task->Run();
   }
   return outcome;

@@ -119,7 +119,7 @@ void ShardLoop::Handle(AppendOp& op) {
 }
 
 void ShardLoop::Handle(ShardTask& task) {
-  if (store_->poisoned()) {
+  if (store_->poisoned() && !task.only_looks) {
     task.outcome = store_->poison_status();
   } else {
     ShardTurn turn(*this);

@@ -28,6 +28,7 @@ struct ShardTask final : ShardMessage {
   }
   std::function<Status(ShardTurn&)> task;
   std::function<void(Status)> done;
+  bool only_looks = false;
   Status outcome;
 };
 
@@ -51,8 +52,10 @@ class ShardLoop {
 
   // For ShardTurn.
   WriteGroup& group() { return group_; }
-  // The open replica, opened if need be, and part of the present group.
+  // The open replica, opened if need be, and part of the present group; not on a poisoned shard.
   StatusOr<Replica*> Use(const ReplicaHandlePtr& partition);
+  // The same to look at, on a poisoned shard too: a replica opened there never leads.
+  StatusOr<Replica*> UseToLook(const ReplicaHandlePtr& partition);
   Status StageLogStart(const ReplicaHandlePtr& partition, Offset start);
   int StageDrops(int partitions_max);
   StatusOr<Offset> StageTruncate(const ReplicaHandlePtr& partition, Offset end, LeaderEpoch epoch);
@@ -88,6 +91,7 @@ class ShardLoop {
   void ForgetTouched();
 
   // shard_replicas.cc: the open replicas.
+  Status OpenReplica(const ReplicaHandlePtr& partition);
   void Touch(Replica& replica);
   void StageClose(Replica& replica);  // nothing else of it is in the group
   void Forget(Replica& replica, const ReplicaSnapshot& farewell);

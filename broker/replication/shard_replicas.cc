@@ -7,27 +7,48 @@
 
 namespace cordwood::broker {
 
+namespace {
+
+// Of a partition that is not open.
+Status CheckOpenable(const ReplicaHandle& partition) {
+  const ReplicaPhase phase = partition.snapshot().phase;
+  if (phase == ReplicaPhase::kDeleted) return Error(Reason::kUnknownTopicOrPartition, "the topic was deleted");
+  if (phase == ReplicaPhase::kOffline) return partition.offline_why();
+  return absl::OkStatus();
+}
+
+}  // namespace
+
 StatusOr<Replica*> ShardLoop::Use(const ReplicaHandlePtr& partition) {
-  if (partition->replica == nullptr) {
-    const ReplicaPhase phase = partition->snapshot().phase;
-    if (phase == ReplicaPhase::kDeleted) return Error(Reason::kUnknownTopicOrPartition, "the topic was deleted");
-    if (phase == ReplicaPhase::kOffline) return partition->offline_why();
-    if (store_->poisoned()) return store_->poison_status();
-    auto replica = Replica::Open(*store_, partition, options_.producers);
-    if (!replica.ok()) {
-      partition->PublishOffline(replica.status());
-      farewells_.push_back(PartitionUpdate{partition, partition->snapshot(), {}});
-      return replica.status();
-    }
-    (*replica)->Lead(store_->epoch_floor(), group_, actions_);
-    (*replica)->position = replicas_.size();
-    partition->replica = replica->get();
-    replicas_.push_back(*std::move(replica));
-  }
-  if (store_->poisoned()) return store_->poison_status();
+  if (!store_->poisoned()) return UseToLook(partition);
+  if (partition->replica == nullptr) CORDWOOD_RETURN_IF_ERROR(CheckOpenable(*partition));
+  return store_->poison_status();
+}
+
+StatusOr<Replica*> ShardLoop::UseToLook(const ReplicaHandlePtr& partition) {
+  if (partition->replica == nullptr) CORDWOOD_RETURN_IF_ERROR(OpenReplica(partition));
   partition->replica->last_used = now_;
   Touch(*partition->replica);
   return partition->replica;
+}
+
+Status ShardLoop::OpenReplica(const ReplicaHandlePtr& partition) {
+  CORDWOOD_RETURN_IF_ERROR(CheckOpenable(*partition));
+  auto replica = Replica::Open(*store_, partition, options_.producers);
+  if (!replica.ok()) {
+    partition->PublishOffline(replica.status());
+    farewells_.push_back(PartitionUpdate{partition, partition->snapshot(), {}});
+    return replica.status();
+  }
+  if (store_->poisoned()) {
+    (*replica)->ServeReads(actions_);
+  } else {
+    (*replica)->Lead(store_->epoch_floor(), group_, actions_);
+  }
+  (*replica)->position = replicas_.size();
+  partition->replica = replica->get();
+  replicas_.push_back(*std::move(replica));
+  return absl::OkStatus();
 }
 
 void ShardLoop::Touch(Replica& replica) {

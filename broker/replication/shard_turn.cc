@@ -7,7 +7,7 @@
 namespace cordwood::broker {
 
 StatusOr<const PartitionLog*> ShardTurn::Open(const ReplicaHandlePtr& partition) {
-  CORDWOOD_ASSIGN_OR_RETURN(Replica* const replica, loop_.Use(partition));
+  CORDWOOD_ASSIGN_OR_RETURN(Replica* const replica, loop_.UseToLook(partition));
   return &replica->log();
 }
 

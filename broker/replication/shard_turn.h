@@ -21,7 +21,7 @@ class ShardTurn {
   void AskSync() { sync_asked_ = true; }
   bool sync_asked() const { return sync_asked_; }
 
-  // The partition's log, opened if it was closed; from then on its snapshot says kOpen and its ends are exact. Valid during the task. UNKNOWN_TOPIC_OR_PARTITION
+  // The partition's log, opened if it was closed; from then on its snapshot says kOpen and its ends are exact (on a poisoned shard too). Valid during the task. UNKNOWN_TOPIC_OR_PARTITION
   // if it was deleted, STORAGE_ERROR (and kOffline from then on) if its log cannot be read.
   StatusOr<const PartitionLog*> Open(const ReplicaHandlePtr& partition);
 

@@ -61,6 +61,20 @@ TEST_F(ShardDriverFaultTest, PoisonedShardLeadsNothingAndTakesNothing) {
   EXPECT_THAT(driver_->Stop(), FailsWith(Reason::kPoisoned));
 }
 
+TEST_F(ShardDriverFaultTest, PoisonedShardOpensWhatIsOnlyLookedAt) {
+  Start();
+  Append(1, "kept");
+  CrashAndRestart();  // nothing is open
+  disk_.FailCall(DiskCall::kAppend, 1, DiskResult::kIoError, true);
+  EXPECT_THAT(Append(0, "lost").status, FailsWith(Reason::kPoisoned));
+  EXPECT_EQ(driver_->LookAndWait([&](ShardTurn& turn) { return turn.Open(handles_[1]).status(); }), absl::OkStatus());
+  EXPECT_TRUE(network_->RunUntil([&] { return handles_[1]->snapshot().phase == ReplicaPhase::kOpen; }));
+  EXPECT_FALSE(handles_[1]->snapshot().is_leader);
+  EXPECT_EQ(handles_[1]->snapshot().leader_epoch, LeaderEpoch(0)) << "that of its last record";
+  EXPECT_EQ(ReadAll(1), "kept");
+  EXPECT_THAT(Append(1, "later").status, FailsWith(Reason::kPoisoned));
+}
+
 TEST_F(ShardDriverFaultTest, PublicationSaysThatLeadershipIsGoneBeforeTheAnswer) {
   Start();
   Append(0, "before");

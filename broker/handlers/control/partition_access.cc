@@ -35,8 +35,8 @@ void OpenUnopened(std::span<const ReplicaHandlePtr> replicas) {
   for (const auto& [shard, unopened] : by_shard) {
     for (std::size_t first = 0; first < unopened.size(); first += kOpensPerTask) {
       const std::span chunk(unopened.data() + first, std::min(kOpensPerTask, unopened.size() - first));
-      // What fails says so in the replica's phase, or in the shard's poison.
-      (void)shard->RunAndWait([chunk](ShardTurn& turn) {
+      // What fails says so in the replica's phase.
+      (void)shard->LookAndWait([chunk](ShardTurn& turn) {
         for (const ReplicaHandlePtr& replica : chunk) (void)turn.Open(replica);
         return absl::OkStatus();
       });
