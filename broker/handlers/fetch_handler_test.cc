@@ -220,10 +220,15 @@ TEST_F(FetchHandlerTest, ARecordThatComesDuringAnEmptyReadIsSentAtOnce) {
 TEST_F(FetchHandlerTest, APartitionDeletedDuringTheReadIsUnknown) {
   Append(0, {"a"});
   ForgetRing(0);
+  const ReplicaHandlePtr replica = shard_.Replica("t", 0);
+  const ReplicaSnapshot before = replica->snapshot();
   ASSERT_EQ(Open(false).Apply(RequestOf({From(0, 0)})), absl::OkStatus());
-  fetch_->RunTurn();
+  shard_.DeleteTopic("t");
+  const ReplicaSnapshot deleted = replica->snapshot();
+  replica->Publish(before);
+  fetch_->RunTurn();  // the read finds nothing
   ASSERT_EQ(fetch_->jobs_outstanding(), 1u);
-  SetImage(shard_.DeleteTopic("t"));
+  replica->Publish(deleted);
   ASSERT_TRUE(RunUntil([&] { return answers_.all.size() == 1; }));
   ASSERT_TRUE(answers_.last().failure.has_value());
   EXPECT_THAT(answers_.last().failure->status, FailsWith(Reason::kUnknownTopicOrPartition));
