@@ -2,6 +2,7 @@
 // Every state of a server call. Beside network_thread.cc the only file of the broker that includes gRPC's asynchronous headers.
 #include "broker/grpc/call.h"
 
+#include <grpc/grpc.h>
 #include <grpcpp/generic/async_generic_service.h>
 
 #include <algorithm>
@@ -31,6 +32,7 @@ struct Tag {
 struct Call::Wire {
   explicit Wire(Call* call)
       : stream(&context),
+        write_timeout([call] { call->OnWriteTimeout(); }),
         accept_tag{Tag::What::kAccept, call},
         read_tag{Tag::What::kRead, call},
         write_tag{Tag::What::kWrite, call},
@@ -39,6 +41,7 @@ struct Call::Wire {
 
   grpc::GenericServerContext context;
   grpc::GenericServerAsyncReaderWriter stream;
+  Timer write_timeout;  // while the transport has something to take
   Tag accept_tag;
   Tag read_tag;
   Tag write_tag;
@@ -190,25 +193,37 @@ void Call::WriteNext() {
   if (w.answers.empty()) {
     if (!w.finish_wanted.has_value()) return;
     w.finishing = true;
-    ++w.refs;
+    BeginWrite();
     w.stream.Finish(ToGrpcStatus(*w.finish_wanted), &w.finish_tag);
     return;
   }
   if (w.answers.size() == 1 && w.finish_wanted.has_value() && w.finish_wanted->ok()) {
     w.finishing = true;
-    ++w.refs;
+    BeginWrite();
     w.stream.WriteAndFinish(w.answers.front(), grpc::WriteOptions(), grpc::Status::OK, &w.finish_tag);
     w.answers.clear();
     return;
   }
   w.writing = true;
-  ++w.refs;
+  BeginWrite();
   w.stream.Write(w.answers.front(), &w.write_tag);
+}
+
+void Call::BeginWrite() {
+  ++wire_->refs;
+  set_.timers_.Arm(wire_->write_timeout, set_.clock_.Monotonic() + set_.answer_write_timeout_);
+}
+
+// The client does not read. The status passes the answer that is stuck, which comes back as not written.
+void Call::OnWriteTimeout() {
+  const std::string why = "no answer was read for " + absl::FormatDuration(set_.answer_write_timeout_) + " (answer.write.timeout.ms)";
+  grpc_call_cancel_with_status(wire_->context.c_call(), GRPC_STATUS_UNAVAILABLE, why.c_str(), nullptr);
 }
 
 void Call::OnWrite(bool ok) {
   Wire& w = *wire_;
   w.writing = false;
+  w.write_timeout.Cancel();
   if (!w.answers.empty()) w.answers.pop_front();
   if (!ok) return End();
   if (w.ended) return;
@@ -224,6 +239,7 @@ void Call::OnDone() { End(); }
 void Call::End() {
   if (wire_->ended) return;
   wire_->ended = true;
+  wire_->write_timeout.Cancel();
   wire_->answers.clear();
   open_charge_ = ByteCharge();
   if (door_ != nullptr) door_->OnEnd();
@@ -233,8 +249,8 @@ std::size_t Call::unwritten() const { return wire_->answers.size(); }
 
 bool Call::ended() const { return wire_->ended; }
 
-CallSet::CallSet(ByteLease& lease, TimerWheel& timers, Clock& clock)
-    : lease_(lease), timers_(timers), clock_(clock), lease_retry_([this] { ResumeReads(); }) {
+CallSet::CallSet(ByteLease& lease, TimerWheel& timers, Clock& clock, absl::Duration answer_write_timeout)
+    : lease_(lease), timers_(timers), clock_(clock), answer_write_timeout_(answer_write_timeout), lease_retry_([this] { ResumeReads(); }) {
   lease_.OnRoom([this] {
     if (first_waiting_ != nullptr) ResumeReads();
   });

@@ -80,6 +80,8 @@ class Call {
   void OnFinished();
   void OnDone();
   void WriteNext();
+  void BeginWrite();
+  void OnWriteTimeout();
   void End();
   void Unref();
 
@@ -97,7 +99,8 @@ inline constexpr std::size_t kUnwrittenMax = 64;                 // a call with 
 // The calls of one network thread.
 class CallSet {
  public:
-  CallSet(ByteLease& lease, TimerWheel& timers, Clock& clock);
+  // A call with an answer that the transport has not taken for `answer_write_timeout` ends: UNAVAILABLE, with whatever was still to be written.
+  CallSet(ByteLease& lease, TimerWheel& timers, Clock& clock, absl::Duration answer_write_timeout);
   ~CallSet();
 
   // Before Start(). Methods not added here are UNIMPLEMENTED. `path` is "/package.Service/Method".
@@ -123,6 +126,7 @@ class CallSet {
   ByteLease& lease_;
   TimerWheel& timers_;
   Clock& clock_;
+  const absl::Duration answer_write_timeout_;
   StringMap<std::unique_ptr<Method>> methods_;
   grpc::AsyncGenericService* service_ = nullptr;
   grpc::ServerCompletionQueue* queue_ = nullptr;

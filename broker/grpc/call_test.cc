@@ -65,6 +65,7 @@ class RawClient {
   explicit RawClient(int port, const std::string& method, int timeout_ms = 20'000) {
     grpc::ChannelArguments arguments;
     arguments.SetMaxReceiveMessageSize(-1);
+    arguments.SetInt("grpc.http2.bdp_probe", 0);  // what is not read stays with the server
     stub_ = std::make_unique<grpc::GenericStub>(
         grpc::CreateCustomChannel("127.0.0.1:" + std::to_string(port), grpc::InsecureChannelCredentials(), arguments));
     context_.set_deadline(std::chrono::system_clock::now() + std::chrono::milliseconds(timeout_ms));
@@ -116,8 +117,7 @@ class RawClient {
 
 class CallTest : public ::testing::Test {
  protected:
-  CallTest() : CallTest(128 * 1024 * 1024) {}
-  explicit CallTest(std::int64_t budget_bytes) : budget_(budget_bytes) {
+  explicit CallTest(const NetworkOptions& options = {}) : threads_(options, budget_, Clock::System()) {
     NetworkThread& thread = threads_.at(0);
     MethodOptions unary;
     unary.unary = true;
@@ -156,7 +156,7 @@ class CallTest : public ::testing::Test {
 
   ByteBudget budget_;
   std::atomic<int> ends_{0};
-  NetworkThreads threads_{NetworkOptions{}, budget_, Clock::System()};
+  NetworkThreads threads_;
   std::unique_ptr<grpc::Server> server_;
   int port_ = 0;
   bool drained_ = false;
@@ -258,6 +258,38 @@ TEST_F(CallTest, ADeadlineEndsAHeldCall) {
   client.Write("hold");
   EXPECT_EQ(client.Read(), "<end>");
   EXPECT_EQ(client.Finish().error_code(), grpc::StatusCode::DEADLINE_EXCEEDED);
+  EXPECT_TRUE(Ended(1));
+}
+
+class AnswerWriteTimeoutTest : public CallTest {
+ protected:
+  static NetworkOptions Impatient() {
+    NetworkOptions options;
+    options.answer_write_timeout = absl::Milliseconds(50);
+    return options;
+  }
+  AnswerWriteTimeoutTest() : CallTest(Impatient()) {}
+};
+
+TEST_F(AnswerWriteTimeoutTest, ACallWhoseClientDoesNotReadEndsAndSaysWhy) {
+  RawClient quiet(port_, "/t/Stream");
+  quiet.Write("a");
+  EXPECT_EQ(quiet.Read(), "a");
+  RawClient client(port_, "/t/Stream");
+  client.Write(std::string(4 * 1024 * 1024, 'x'));
+  EXPECT_TRUE(Ended(1));
+  client.Read();
+  const grpc::Status status = client.Finish();
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_EQ(status.error_message(), "no answer was read for 50ms (answer.write.timeout.ms)");
+  quiet.Write("b");
+  EXPECT_EQ(quiet.Read(), "b") << "who has nothing to read may wait";
+}
+
+TEST_F(AnswerWriteTimeoutTest, AUnaryCallWhoseClientDoesNotReadEnds) {
+  RawClient client(port_, "/t/Unary");
+  client.Write(std::string(4 * 1024 * 1024, 'x'));
+  client.WritesDone();
   EXPECT_TRUE(Ended(1));
 }
 

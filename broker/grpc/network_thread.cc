@@ -70,12 +70,12 @@ struct NetworkThreads::Service {
   grpc::AsyncGenericService generic;
 };
 
-NetworkThread::NetworkThread(int index, ByteBudget& budget, Clock& clock)
+NetworkThread::NetworkThread(int index, const NetworkOptions& options, ByteBudget& budget, Clock& clock)
     : index_(index),
       clock_(clock),
       lease_(budget),
       timers_(clock.Monotonic()),
-      calls_(lease_, timers_, clock),
+      calls_(lease_, timers_, clock, options.answer_write_timeout),
       outbox_([this] { Kick(); }),
       queue_(std::make_unique<Queue>()) {}
 
@@ -142,7 +142,7 @@ void NetworkThread::EndTurn() {
 
 NetworkThreads::NetworkThreads(const NetworkOptions& options, ByteBudget& budget, Clock& clock)
     : options_(options), service_(std::make_unique<Service>()) {
-  for (int i = 0; i < options.threads; ++i) threads_.push_back(std::make_unique<NetworkThread>(i, budget, clock));
+  for (int i = 0; i < options.threads; ++i) threads_.push_back(std::make_unique<NetworkThread>(i, options, budget, clock));
 }
 
 NetworkThreads::~NetworkThreads() = default;

@@ -24,11 +24,17 @@ namespace cordwood::broker {
 
 class NetworkThreads;
 
+struct NetworkOptions {
+  int threads = 1;
+  std::size_t request_bytes_max = 8 * 1024 * 1024;           // socket.request.max.bytes
+  absl::Duration answer_write_timeout = absl::Minutes(5);    // answer.write.timeout.ms
+};
+
 // One completion queue and its thread. A turn is one event of the queue, then everything in the outbox, then what is due, then the handlers' turn end.
 // Threading: outbox() may be pushed to from any thread; everything else before Start() or on the thread itself.
 class NetworkThread {
  public:
-  NetworkThread(int index, ByteBudget& budget, Clock& clock);
+  NetworkThread(int index, const NetworkOptions& options, ByteBudget& budget, Clock& clock);
   ~NetworkThread();
 
   int index() const { return index_; }
@@ -65,11 +71,6 @@ class NetworkThread {
   bool kicked_ ABSL_GUARDED_BY(mu_) = false;         // the alarm is set and has not come through
   std::atomic<std::size_t> open_calls_{0};           // for Drain(): a count to look at
   std::thread thread_;
-};
-
-struct NetworkOptions {
-  int threads = 1;
-  std::size_t request_bytes_max = 8 * 1024 * 1024;  // socket.request.max.bytes
 };
 
 // All of them, and the generic service that they share. Beside Produce and Fetch a server may have any synchronous services.

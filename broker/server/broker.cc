@@ -36,6 +36,7 @@ NetworkOptions NetworkOptionsOf(const BrokerConfig& config) {
   NetworkOptions options;
   options.threads = NetworkThreadCount(config);
   options.request_bytes_max = static_cast<std::size_t>(config.request_bytes_max);
+  options.answer_write_timeout = absl::Milliseconds(config.answer_write_timeout_ms);
   return options;
 }
 

@@ -43,6 +43,8 @@ constexpr auto kKeys = std::to_array<ConfigKey>({
     {"queued.max.request.bytes", &C::request_budget_bytes, "134217728", "Bytes of requests in memory, over all connections; beyond it they wait in their sockets.",
      16 * kMiB, 64 * kGiB},
     {"socket.request.max.bytes", &C::request_bytes_max, "8388608", "Largest request, in bytes.", 64 * 1024, 256 * kMiB},
+    {"answer.write.timeout.ms", &C::answer_write_timeout_ms, "300000",
+     "Milliseconds that an answer waits for a client that does not read; then its call ends with `UNAVAILABLE`.", 1000, 86'400'000},
     {"tail.ring.bytes", &C::tail_ring_bytes, "67108864", "Bytes of the newest records that are served from memory.", 0, 64 * kGiB},
     {"channelz.enable", &C::channelz, "false", "Serves gRPC's channelz, to look into connections."},
     {"num.partitions", &C::default_partitions, "1", "Partitions of a topic created without a number.", 1, 10'000},

@@ -38,6 +38,7 @@ struct BrokerConfig {
   std::int64_t io_threads = 0;
   std::int64_t request_budget_bytes = 0;
   std::int64_t request_bytes_max = 0;
+  std::int64_t answer_write_timeout_ms = 0;
   std::int64_t tail_ring_bytes = 0;
   bool channelz = false;
 
