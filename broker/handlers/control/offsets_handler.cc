@@ -3,6 +3,7 @@
 #include "broker/handlers/control/offsets_handler.h"
 
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <optional>
 #include <span>
@@ -11,6 +12,7 @@
 
 #include "broker/replication/shard_driver.h"
 #include "broker/replication/shard_turn.h"
+#include "storage/record/record_batch.h"
 #include "storage/shard/log_reader.h"
 
 namespace cordwood::broker {
@@ -41,9 +43,18 @@ StatusOr<std::optional<TimestampHit>> FindLatest(const LogReader& reader, Partit
   return latest;
 }
 
-// Calls `each(turn, i)` on the shard of replicas[i], for every one that is not nullptr; the outcome of its commit, or its own error.
+// Of the record at `offset`, as its batch says; -1 if that cannot be read. At the end it is that of the record to come.
+LeaderEpoch EpochAt(const LogReader& reader, PartitionId id, const ReplicaSnapshot& snapshot, Offset offset) {
+  if (offset >= snapshot.high_watermark || snapshot.leader_epoch == LeaderEpoch(0)) return snapshot.leader_epoch;
+  const StatusOr<ReadResult> read = reader.Read(id, ReadRange{offset, snapshot.high_watermark, 1});
+  if (!read.ok()) return kNoLeaderEpoch;
+  const auto batch = RecordBatchView::Parse(read->batches.view());
+  return batch.ok() ? batch->leader_epoch() : kNoLeaderEpoch;
+}
+
+// Calls `each(turn, i)` on the shard of replicas[i], for every one that is not nullptr, in tasks that `run` takes; the outcome of the task, or its own error.
 template <class Each>
-std::vector<Status> OnShards(std::span<const ReplicaHandlePtr> replicas, Each each) {
+std::vector<Status> OnShards(std::span<const ReplicaHandlePtr> replicas, Status (ShardDriver::*run)(std::function<Status(ShardTurn&)>), Each each) {
   std::vector<Status> outcomes(replicas.size());
   std::map<ShardDriver*, std::vector<std::size_t>> by_shard;
   for (std::size_t i = 0; i < replicas.size(); ++i) {
@@ -53,11 +64,11 @@ std::vector<Status> OnShards(std::span<const ReplicaHandlePtr> replicas, Each ea
     const std::vector<std::size_t>& items = shard_and_items.second;
     for (std::size_t first = 0; first < items.size(); first += kTargetsPerTask) {
       const std::span chunk(items.data() + first, std::min(kTargetsPerTask, items.size() - first));
-      const Status committed = shard_and_items.first->RunAndWait([&](ShardTurn& turn) {
+      const Status outcome = (shard_and_items.first->*run)([&](ShardTurn& turn) {
         for (const std::size_t i : chunk) outcomes[i] = each(turn, i);
         return absl::OkStatus();
       });
-      for (const std::size_t i : chunk) outcomes[i].Update(committed);
+      for (const std::size_t i : chunk) outcomes[i].Update(outcome);
     }
   }
   return outcomes;
@@ -67,6 +78,19 @@ std::vector<ReplicaHandlePtr> ReplicasOf(const std::vector<StatusOr<BoundPartiti
   std::vector<ReplicaHandlePtr> replicas;
   for (const auto& partition : partitions) replicas.push_back(partition.ok() ? partition->replica : nullptr);
   return replicas;
+}
+
+// One answer for each partition, in order: `fill(i, answer)` fills it, or says why not.
+template <class Response, class Fill>
+Response AnswerEach(const std::vector<StatusOr<BoundPartition>>& partitions, Fill fill) {
+  Response response;
+  for (std::size_t i = 0; i < partitions.size(); ++i) {
+    auto& answer = *response.add_answers();
+    const Status status = partitions[i].ok() ? fill(i, answer) : partitions[i].status();
+    if (status.ok()) continue;
+    FillEntryError(i, status, partitions[i].ok() ? partitions[i]->replica.get() : nullptr, *answer.mutable_error());
+  }
+  return response;
 }
 
 }  // namespace
@@ -84,14 +108,9 @@ StatusOr<cordwood::v1::ListOffsetsResponse> OffsetsHandler::ListOffsets(const co
   const auto partitions = FindAll(request.queries(), [](const ListQuery& query) { return query.partition(); });
   const std::vector<ReplicaHandlePtr> replicas = ReplicasOf(partitions);
   OpenUnopened(replicas);
-  cordwood::v1::ListOffsetsResponse response;
-  for (std::size_t i = 0; i < partitions.size(); ++i) {
-    ListAnswer& answer = *response.add_answers();
-    Status status = partitions[i].status();
-    if (status.ok()) status = Answer(request.queries(static_cast<int>(i)), *replicas[i], answer);
-    if (!status.ok()) FillEntryError(i, status, replicas[i].get(), *answer.mutable_error());
-  }
-  return response;
+  return AnswerEach<cordwood::v1::ListOffsetsResponse>(partitions, [&](std::size_t i, ListAnswer& answer) {
+    return Answer(request.queries(static_cast<int>(i)), *replicas[i], answer);
+  });
 }
 
 Status OffsetsHandler::Answer(const ListQuery& query, const ReplicaHandle& replica, ListAnswer& answer) const {
@@ -112,9 +131,10 @@ Status OffsetsHandler::Answer(const ListQuery& query, const ReplicaHandle& repli
     }
     case ListQuery::POSITION_NOT_SET: return Error(Reason::kInvalidRequest, "a query needs start, end, timestamp_ms or max_timestamp");
   }
-  answer.set_offset(hit.has_value() ? hit->offset.value() : otherwise.value());
+  const Offset offset = hit.has_value() ? hit->offset : otherwise;
+  answer.set_offset(offset.value());
   answer.set_timestamp_ms(hit.has_value() ? hit->timestamp_ms : kNoTimestampMs);
-  answer.set_leader_epoch(snapshot.leader_epoch.value());
+  answer.set_leader_epoch(EpochAt(reader, replica.id, snapshot, offset).value());
   answer.set_log_start(snapshot.log_start.value());
   answer.set_high_watermark(snapshot.high_watermark.value());
   return absl::OkStatus();
@@ -124,7 +144,7 @@ StatusOr<cordwood::v1::DeleteRecordsResponse> OffsetsHandler::DeleteRecords(cons
   CORDWOOD_RETURN_IF_ERROR(CheckCount(request.targets_size(), kDeleteRecordsTargetsMax, "targets"));
   const auto partitions = FindAll(request.targets(), [](const auto& target) { return target.partition(); });
   const std::vector<ReplicaHandlePtr> replicas = ReplicasOf(partitions);
-  const std::vector<Status> outcomes = OnShards(replicas, [&](ShardTurn& turn, std::size_t i) -> Status {
+  const std::vector<Status> outcomes = OnShards(replicas, &ShardDriver::RunAndWait, [&](ShardTurn& turn, std::size_t i) -> Status {
     CORDWOOD_RETURN_IF_ERROR(turn.Open(replicas[i]).status());
     const Offset before(request.targets(static_cast<int>(i)).before_offset());
     const ReplicaSnapshot snapshot = replicas[i]->snapshot();
@@ -132,17 +152,10 @@ StatusOr<cordwood::v1::DeleteRecordsResponse> OffsetsHandler::DeleteRecords(cons
     turn.AskSync();
     return turn.StageLogStart(replicas[i], before == Offset(-1) ? snapshot.high_watermark : before);
   });
-  cordwood::v1::DeleteRecordsResponse response;
-  for (std::size_t i = 0; i < partitions.size(); ++i) {
-    auto& answer = *response.add_answers();
-    const Status status = partitions[i].ok() ? outcomes[i] : partitions[i].status();
-    if (!status.ok()) {
-      FillEntryError(i, status, replicas[i].get(), *answer.mutable_error());
-    } else {
-      answer.set_log_start(replicas[i]->snapshot().log_start.value());
-    }
-  }
-  return response;
+  return AnswerEach<cordwood::v1::DeleteRecordsResponse>(partitions, [&](std::size_t i, auto& answer) {
+    if (outcomes[i].ok()) answer.set_log_start(replicas[i]->snapshot().log_start.value());
+    return outcomes[i];
+  });
 }
 
 StatusOr<cordwood::v1::OffsetForLeaderEpochResponse> OffsetsHandler::OffsetForLeaderEpoch(
@@ -151,7 +164,7 @@ StatusOr<cordwood::v1::OffsetForLeaderEpochResponse> OffsetsHandler::OffsetForLe
   const auto partitions = FindAll(request.queries(), [](const auto& query) { return query.partition(); });
   const std::vector<ReplicaHandlePtr> replicas = ReplicasOf(partitions);
   std::vector<EpochEnd> ends(partitions.size());
-  const std::vector<Status> outcomes = OnShards(replicas, [&](ShardTurn& turn, std::size_t i) -> Status {
+  const std::vector<Status> outcomes = OnShards(replicas, &ShardDriver::LookAndWait, [&](ShardTurn& turn, std::size_t i) -> Status {
     const auto& query = request.queries(static_cast<int>(i));
     CORDWOOD_ASSIGN_OR_RETURN(const PartitionLog* log, turn.Open(replicas[i]));
     if (query.has_current_leader_epoch()) {
@@ -160,18 +173,12 @@ StatusOr<cordwood::v1::OffsetForLeaderEpochResponse> OffsetsHandler::OffsetForLe
     ends[i] = log->epochs().EndOf(LeaderEpoch(query.leader_epoch()), log->written_end());
     return absl::OkStatus();
   });
-  cordwood::v1::OffsetForLeaderEpochResponse response;
-  for (std::size_t i = 0; i < partitions.size(); ++i) {
-    auto& answer = *response.add_answers();
-    const Status status = partitions[i].ok() ? outcomes[i] : partitions[i].status();
-    if (!status.ok()) {
-      FillEntryError(i, status, replicas[i].get(), *answer.mutable_error());
-    } else {
-      answer.set_leader_epoch(ends[i].epoch.value());
-      answer.set_end_offset(ends[i].end.value());
-    }
-  }
-  return response;
+  return AnswerEach<cordwood::v1::OffsetForLeaderEpochResponse>(partitions, [&](std::size_t i, auto& answer) {
+    if (!outcomes[i].ok()) return outcomes[i];
+    answer.set_leader_epoch(ends[i].epoch.value());
+    answer.set_end_offset(ends[i].end.value());
+    return absl::OkStatus();
+  });
 }
 
 }  // namespace cordwood::broker

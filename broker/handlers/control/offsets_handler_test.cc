@@ -70,6 +70,21 @@ TEST_F(OffsetsHandlerTest, TimestampFindsTheFirstRecordAtLeastThatLateOrTheEnd) 
   EXPECT_EQ(ByTime(kNowMs + 31).timestamp_ms(), -1);
 }
 
+TEST_F(OffsetsHandlerTest, TheLeaderEpochIsThatOfTheRecordFound) {
+  for (const int ms : {10, 40}) Append(0, kNowMs + ms);
+  ASSERT_EQ(shard_.driver().RunAndWait([&](ShardTurn& turn) {
+    return turn.StageTruncate(shard_.Replica("t", 0), Offset(2), LeaderEpoch(5)).status();
+  }), absl::OkStatus());
+  Append(0, kNowMs + 30);
+  EXPECT_EQ(List([](auto& query) { query.set_start(true); }).leader_epoch(), 0);
+  EXPECT_EQ(List([](auto& query) { query.set_max_timestamp(true); }).leader_epoch(), 0);
+  EXPECT_EQ(List([](auto& query) { query.set_end(true); }).leader_epoch(), 5);
+  EXPECT_EQ(ByTime(kNowMs + 20).leader_epoch(), 0);
+  EXPECT_EQ(DeleteBefore(2).log_start(), 2);
+  EXPECT_EQ(ByTime(kNowMs + 20).leader_epoch(), 5);
+  EXPECT_EQ(ByTime(kNowMs + 50).leader_epoch(), 5);
+}
+
 TEST_F(OffsetsHandlerTest, MaxTimestampIsTheLatestRecordAlsoAfterTheLatestWasDeleted) {
   for (const int ms : {50, 10, 30, 20}) Append(0, kNowMs + ms);
   const auto latest = [this] { return List([](auto& query) { query.set_max_timestamp(true); }); };
