@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a shard that takes no writes any more still gives its readers.
+#include "broker/handlers/control/offsets_handler.h"
 #include "broker/handlers/handlers_fixture.h"
 #include "tests/fault/power_loss_fs.h"
 
@@ -87,6 +88,20 @@ TEST_F(FetchFaultTest, APoisonedShardComparesEpochs) {
   const LeaderEpoch epoch = shard_.Replica("t", 1)->snapshot().leader_epoch;
   Poison();
   EXPECT_EQ(Fetch(1, 1, epoch), "b");
+}
+
+TEST_F(FetchFaultTest, APoisonedShardTellsItsOffsetsAndWhereEpochsEnd) {
+  ASSERT_EQ(Append(0, "kept"), absl::OkStatus());
+  CloseAsUnopened(0);
+  Poison();
+  const OffsetsHandler offsets([this] { return shard_.image(); }, shard_.table());
+  cordwood::v1::ListOffsetsRequest list;
+  list.add_queries()->set_end(true);
+  list.mutable_queries(0)->mutable_partition()->set_topic("t");
+  EXPECT_EQ(offsets.ListOffsets(list)->answers(0).offset(), 1);
+  cordwood::v1::OffsetForLeaderEpochRequest epochs;
+  epochs.add_queries()->mutable_partition()->set_topic("t");
+  EXPECT_EQ(offsets.OffsetForLeaderEpoch(epochs)->answers(0).end_offset(), 1);
 }
 
 }  // namespace
