@@ -2,20 +2,16 @@
 // Ten thousand open calls, and clients that die in every state of one. Meant for AddressSanitizer.
 #include <grpcpp/create_channel.h>
 #include <grpcpp/generic/generic_stub.h>
-#include <grpcpp/server_builder.h>
 #include <gtest/gtest.h>
 
 #include <atomic>
 #include <deque>
-#include <future>
 #include <memory>
 #include <string>
 #include <thread>
 #include <vector>
 
-#include "broker/grpc/log_doors.h"
-#include "broker/grpc/log_wire.h"
-#include "broker/handlers/handlers_fixture.h"
+#include "broker/grpc/log_doors_fixture.h"
 #include "cordwood/v1/log.pb.h"
 #include "tests/support/wait_until.h"
 
@@ -49,23 +45,14 @@ struct ClientCall {
   }
 };
 
-class CallStatesTest : public ::testing::Test {
+class CallStatesTest : public LogDoorsFixture {
  protected:
   void SetUp() override {
-    options_.fetch_calls_max = 20'000;
-    doors_ = std::make_unique<LogDoors>(threads_.at(0), shard_.table(), shard_.readers(), options_);
-    shard_.Start({{&threads_.at(0).outbox(), &doors_->publications()}});
-    grpc::ServerBuilder builder;
-    builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port_);
-    threads_.AddTo(builder);
-    server_ = builder.BuildAndStart();
-    threads_.Start();
-    doors_->SetImage(shard_.CreateTopic("t", 4));
+    Start(4);
     for (int i = 0; i < 4; ++i) {
       grpc::ChannelArguments arguments;
       arguments.SetInt("grpc.use_local_subchannel_pool", 1);
-      stubs_.push_back(std::make_unique<grpc::GenericStub>(
-          grpc::CreateCustomChannel("127.0.0.1:" + std::to_string(port_), grpc::InsecureChannelCredentials(), arguments)));
+      stubs_.push_back(std::make_unique<grpc::GenericStub>(grpc::CreateCustomChannel(address(), grpc::InsecureChannelCredentials(), arguments)));
     }
     client_thread_ = std::thread([this] {
       void* tag = nullptr;
@@ -74,20 +61,11 @@ class CallStatesTest : public ::testing::Test {
     });
   }
   void TearDown() override {
-    StopServer(absl::Seconds(20));
+    Stop(absl::Seconds(20));
     for (auto& call : calls_) call->context.TryCancel();
     for (auto& call : calls_) call->AwaitAll();
     queue_.Shutdown();
     client_thread_.join();
-  }
-  void StopServer(absl::Duration drain) {
-    if (server_ == nullptr) return;
-    threads_.Drain(drain);
-    server_->Shutdown(std::chrono::system_clock::now() + std::chrono::milliseconds(100));
-    shard_.Stop();
-    threads_.Stop();
-    doors_.reset();
-    server_.reset();
   }
 
   ClientCall& Open(const std::string& method) {
@@ -125,22 +103,11 @@ class CallStatesTest : public ::testing::Test {
     request.mutable_entries(0)->add_records()->set_value("v");
     return request.SerializeAsString();
   }
-  std::size_t OpenCalls() {
-    std::promise<std::size_t> open;
-    threads_.at(0).Run([&] { open.set_value(threads_.at(0).calls().open_calls()); });
-    return open.get_future().get();
-  }
+
   bool OpenCallsBecome(std::size_t count) {
     return testing::WaitUntil([&] { return OpenCalls() == count; }, absl::Seconds(60));
   }
 
-  ByteBudget budget_;
-  LogDoorsOptions options_;
-  NetworkThreads threads_{NetworkOptions{}, budget_, Clock::System()};
-  TestShard shard_{Clock::System(), EncodeRecords};
-  std::unique_ptr<LogDoors> doors_;
-  std::unique_ptr<grpc::Server> server_;
-  int port_ = 0;
   grpc::CompletionQueue queue_;
   std::vector<std::unique_ptr<grpc::GenericStub>> stubs_;
   std::deque<std::unique_ptr<ClientCall>> calls_;
@@ -196,7 +163,7 @@ TEST_F(CallStatesTest, StoppingWithoutDrainingCancelsWhatIsOpen) {
     ClientCall& call = Open(i % 2 == 0 ? "FetchStream" : "ProduceStream");
     call.stream->Write(Buffer(i % 2 == 0 ? FetchMessage(0, 0) : ProduceMessage()), call.Tag());
   }
-  StopServer(absl::ZeroDuration());
+  Stop(absl::ZeroDuration());
 }
 
 }  // namespace

@@ -2,19 +2,17 @@
 // Records in and out through real sockets, doors, handlers and a real shard, by the generated stubs.
 #include "broker/grpc/log_doors.h"
 
-#include <grpcpp/create_channel.h>
-#include <grpcpp/server_builder.h>
 #include <gmock/gmock.h>
+#include <grpcpp/create_channel.h>
 #include <gtest/gtest.h>
 
-#include <atomic>
-#include <string>
+#include <algorithm>
 #include <future>
+#include <string>
 #include <thread>
 #include <vector>
 
-#include "broker/grpc/log_wire.h"
-#include "broker/handlers/handlers_fixture.h"
+#include "broker/grpc/log_doors_fixture.h"
 #include "cordwood/v1/log.grpc.pb.h"
 #include "tests/support/wait_until.h"
 
@@ -28,35 +26,18 @@ std::string BatchText(const std::vector<std::string>& values) {
   return std::string(cordwood::BatchOf(MakeBatch(values, Codec::kNone, Clock::System().WallMs()).view()));
 }
 
-class LogDoorsTest : public ::testing::Test {
+class LogDoorsTest : public LogDoorsFixture {
  protected:
-  explicit LogDoorsTest(std::int64_t budget_bytes = 128 << 20, std::size_t window_bytes = 4 << 20) : budget_(budget_bytes) {
+  explicit LogDoorsTest(std::int64_t budget_bytes = 128 << 20, std::size_t window_bytes = 4 << 20) : LogDoorsFixture(budget_bytes) {
     options_.window_bytes = window_bytes;
   }
   void SetUp() override {
-    doors_ = std::make_unique<LogDoors>(threads_.at(0), shard_.table(), shard_.readers(), options_);
-    shard_.Start({{&threads_.at(0).outbox(), &doors_->publications()}});
-    grpc::ServerBuilder builder;
-    builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port_);
-    threads_.AddTo(builder);
-    server_ = builder.BuildAndStart();
-    threads_.Start();
-    doors_->SetImage(shard_.CreateTopic("t", 2));
+    Start(2);
     grpc::ChannelArguments arguments;
     arguments.SetMaxReceiveMessageSize(-1);
-    channel_ = grpc::CreateCustomChannel("127.0.0.1:" + std::to_string(port_), grpc::InsecureChannelCredentials(), arguments);
-    stub_ = v1::Log::NewStub(channel_);
+    stub_ = v1::Log::NewStub(grpc::CreateCustomChannel(address(), grpc::InsecureChannelCredentials(), arguments));
   }
-  void TearDown() override { Stop(); }
-  void Stop() {
-    if (server_ == nullptr) return;
-    EXPECT_TRUE(threads_.Drain(absl::Seconds(5)));
-    server_->Shutdown(std::chrono::system_clock::now() + std::chrono::seconds(1));
-    shard_.Stop();
-    threads_.Stop();
-    doors_.reset();
-    server_.reset();
-  }
+  void TearDown() override { EXPECT_TRUE(Stop(absl::Seconds(5))); }
 
   static v1::ProduceRequest RequestOf(std::uint64_t seq, int partition, const std::string& batches) {
     v1::ProduceRequest request;
@@ -93,24 +74,13 @@ class LogDoorsTest : public ::testing::Test {
     if (!packed.ParseFromString(status_.error_details()) || packed.details_size() != 1) return v1::NONE;
     return detail.ParseFromString(packed.details(0).value()) ? detail.reason() : v1::NONE;
   }
+
   bool OpenCallsBecome(std::size_t count) {
-    return testing::WaitUntil([&] {
-      std::promise<std::size_t> open;
-      threads_.at(0).Run([&] { open.set_value(threads_.at(0).calls().open_calls()); });
-      return open.get_future().get() == count;
-    });
+    return testing::WaitUntil([&] { return OpenCalls() == count; });
   }
 
-  ByteBudget budget_;
-  LogDoorsOptions options_;
-  NetworkThreads threads_{NetworkOptions{}, budget_, Clock::System()};
-  TestShard shard_{Clock::System(), EncodeRecords};
-  std::unique_ptr<LogDoors> doors_;
-  std::unique_ptr<grpc::Server> server_;
-  std::shared_ptr<grpc::Channel> channel_;
   std::unique_ptr<v1::Log::Stub> stub_;
   grpc::Status status_;
-  int port_ = 0;
 };
 
 TEST_F(LogDoorsTest, UnaryProduceAndFetchGoThroughEveryRoom) {
@@ -298,7 +268,7 @@ TEST_F(LogDoorsTest, StoppingAnswersLongPollsAndEndsStreams) {
     EXPECT_EQ(fetched.results_size(), 1);
   });
   EXPECT_TRUE(OpenCallsBecome(2));
-  Stop();
+  EXPECT_TRUE(Stop(absl::Seconds(5)));
   poller.join();
   EXPECT_FALSE(stream->Read(&response));
   status_ = stream->Finish();
