@@ -6,8 +6,6 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cstdlib>
-#include <filesystem>
 #include <functional>
 #include <memory>
 #include <string>
@@ -20,6 +18,7 @@
 #include "storage/log/side_header.h"
 #include "storage/record/record_batch_builder.h"
 #include "storage/record/record_reader.h"
+#include "tests/support/temp_dir.h"
 
 namespace cordwood::broker {
 
@@ -57,24 +56,16 @@ inline std::string ValuesOf(std::string_view batches, Offset from = Offset(0)) {
 // One shard with all that serves it but the network.
 class TestShard {
  public:
-  explicit TestShard(Clock& clock, RecordEncoder encode = nullptr) : clock_(clock), readers_(2, std::move(encode)) {
-    std::string name = "/tmp/cordwood-handlers-XXXXXX";
-    if (mkdtemp(name.data()) == nullptr) std::abort();
-    directory_ = name;
-  }
-  ~TestShard() {
-    Stop();
-    driver_.reset();
-    std::filesystem::remove_all(directory_);
-  }
+  explicit TestShard(Clock& clock, RecordEncoder encode = nullptr) : clock_(clock), readers_(2, std::move(encode)) {}
+  ~TestShard() { Stop(); }
 
   // Before Start(): the disk; it must outlive this.
   void SetEnv(rocksdb::Env& env) { env_ = &env; }
   // Once: with every network thread's ear.
   void Start(const std::vector<std::pair<Outbox*, PublicationListener*>>& network) {
     ShardOptions options;
-    options.directory = directory_ + "/shard-000";
-    options.synced_file = directory_ + "/shard-000.synced";
+    options.directory = directory_.path() + "/shard-000";
+    options.synced_file = directory_.path() + "/shard-000.synced";
     options.data_dir_id.bytes[0] = 1;
     options.clock = &clock_;
     options.env = env_;
@@ -130,8 +121,8 @@ class TestShard {
     return image_;
   }
 
+  const ::cordwood::testing::TempDir directory_;
   Clock& clock_;
-  std::string directory_;
   std::unique_ptr<ShardDriver> driver_;
   PartitionTable table_;
   ReaderPool readers_;

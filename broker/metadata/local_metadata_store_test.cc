@@ -29,7 +29,7 @@ class LocalHarness {
  private:
   void Open() { store_ = LocalMetadataStore::Open(directory_.path() + "/meta", options_).value(); }
 
-  ScratchDirectory directory_;
+  TempDir directory_;
   SimulatedClock clock_;
   LocalMetadataOptions options_;
   std::unique_ptr<LocalMetadataStore> store_;
@@ -66,7 +66,7 @@ TEST_F(LocalMetadataStoreTest, LeaseIdsAreNotReusedAfterARestart) {
 }
 
 TEST(LocalMetadataStoreHistoryTest, LongHistoryForgetsWholeTransactionsFromItsBeginning) {
-  const ScratchDirectory directory;
+  const TempDir directory;
   LocalMetadataOptions options;
   options.history_events_max = 3;
   const auto store = LocalMetadataStore::Open(directory.path(), options).value();
@@ -83,14 +83,14 @@ TEST(LocalMetadataStoreHistoryTest, LongHistoryForgetsWholeTransactionsFromItsBe
 }
 
 TEST(LocalMetadataStoreOpenTest, SecondOpeningOfTheSameDirectoryIsRefused) {
-  const ScratchDirectory directory;
+  const TempDir directory;
   const auto store = LocalMetadataStore::Open(directory.path());
   ASSERT_TRUE(store.ok());
   EXPECT_THAT(LocalMetadataStore::Open(directory.path()).status(), HasReason(Reason::kStorageError));
 }
 
 TEST(LocalMetadataStoreOpenTest, DamagedDirectoryIsRefusedByName) {
-  const ScratchDirectory directory;
+  const TempDir directory;
   { ASSERT_TRUE(LocalMetadataStore::Open(directory.path()).ok()); }
   std::ofstream(directory.path() + "/CURRENT") << "nonsense";
   EXPECT_THAT(LocalMetadataStore::Open(directory.path()).status(), SaysThat(directory.path()));

@@ -5,32 +5,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-#include <filesystem>
-#include <string>
-
 #include "storage/base/reason.h"
+#include "tests/support/temp_dir.h"
 
 namespace cordwood::broker {
 
+using ::cordwood::testing::TempDir;
+
 MATCHER_P(HasReason, reason, "") { return ReasonOf(arg) == reason; }
 MATCHER_P(SaysThat, text, "") { return MessageOf(arg).find(text) != std::string::npos; }
-
-// Removed with everything in it at the end.
-class ScratchDirectory {
- public:
-  ScratchDirectory() {
-    std::string name = "/tmp/cordwood-meta-XXXXXX";
-    if (mkdtemp(name.data()) == nullptr) std::abort();
-    path_ = name;
-  }
-  ~ScratchDirectory() { std::filesystem::remove_all(path_); }
-  ScratchDirectory(const ScratchDirectory&) = delete;
-  ScratchDirectory& operator=(const ScratchDirectory&) = delete;
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
 
 }  // namespace cordwood::broker

@@ -37,7 +37,7 @@ class MetadataStrandTest : public ::testing::Test {
     return names;
   }
 
-  ScratchDirectory directory_;
+  TempDir directory_;
   SimulatedClock clock_;
   std::string heard_;
   Status listener_answer_;

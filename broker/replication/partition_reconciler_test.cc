@@ -54,7 +54,7 @@ class PartitionReconcilerTest : public ::testing::Test {
     return ids;
   }
 
-  TemporaryDirectory directory_;
+  TempDir directory_;
   SimulatedClock clock_;
   std::vector<std::unique_ptr<ShardDriver>> shards_;
   std::unique_ptr<PartitionTable> table_;

@@ -17,25 +17,11 @@
 #include "broker/replication/test_network.h"
 #include "storage/shard/log_reader.h"
 #include "storage/shard/partition_catalog.h"
+#include "tests/support/temp_dir.h"
 
 namespace cordwood::broker {
 
-// Removed with everything in it at the end.
-class TemporaryDirectory {
- public:
-  TemporaryDirectory() {
-    std::string name = "/tmp/cordwood-replication-XXXXXX";
-    if (mkdtemp(name.data()) == nullptr) std::abort();
-    path_ = name;
-  }
-  ~TemporaryDirectory() { std::filesystem::remove_all(path_); }
-  TemporaryDirectory(const TemporaryDirectory&) = delete;
-  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
+using ::cordwood::testing::TempDir;
 
 inline std::shared_ptr<const TopicImage> TopicOf(const std::string& name, Durability durability, Revision revision = 1) {
   auto topic = std::make_shared<TopicImage>();
@@ -140,7 +126,7 @@ class DriverFixture : public ::testing::Test {
     return text;
   }
 
-  TemporaryDirectory directory_;
+  TempDir directory_;
   SimulatedClock clock_;
   ShardOptions store_options_;
   ShardDriverOptions driver_options_;

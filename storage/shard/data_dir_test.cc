@@ -28,7 +28,7 @@ class DataDirTest : public ::testing::Test {
     EXPECT_THAT(refused.status(), FailsWith(reason));
     EXPECT_THAT(MessageOf(refused.status()), HasSubstr(what));
   }
-  TemporaryDirectory directory_;
+  TempDir directory_;
   const std::string path_ = directory_.path() + "/data";
 };
 

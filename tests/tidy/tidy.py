@@ -33,7 +33,8 @@ ROOMS["broker/server"] = ROOMS["broker/grpc"] | {"broker/grpc", "broker/http"}
 ROOMS["client/internal"] = {"storage/base", "storage/record", "proto"}
 ROOMS["client/cli"] = ROOMS["client/internal"] | {"client/internal"}
 
-TEST_ROOMS = {"tests/support", "tests/fault"}  # what unit tests may use besides their room
+TEST_ROOMS = {"tests/support", "tests/fault"}  # what unit tests and their fixtures may use besides their room
+TEST_FILES = re.compile(r"_test\.cc$|_fixture\.h$|/test_\w+\.h$|/testing/\w+\.h$")
 
 ROCKSDB_ROOMS = {"storage/shard", "broker/metadata"}
 ROCKSDB_METADATA_FILES = re.compile(r"local_metadata_store")
@@ -69,7 +70,7 @@ def check_includes(path, text):
     for quote, include in INCLUDE.findall(text):
         target = own_room(include)
         own += target is not None and quote == '"'
-        if path.endswith("_test.cc") and target in TEST_ROOMS:
+        if target in TEST_ROOMS and TEST_FILES.search(path):
             continue
         if room in ROOMS and target is not None and target != room and target not in ROOMS[room]:
             yield f"{path}: {room} may not include {include}"

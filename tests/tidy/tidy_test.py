@@ -24,6 +24,13 @@ class TidyTest(unittest.TestCase):
         self.assert_fault("broker/metadata/a.cc", '#include "broker/replication/outbox.h"\n', "may not include")
         self.assert_fault("storage/log/a.cc", '#include "cordwood/v1/log.pb.h"\n', "may not include")
 
+    def test_only_tests_and_their_fixtures_see_the_tests_rooms(self):
+        body = '#include "tests/support/temp_dir.h"\n'
+        self.assert_fault("storage/shard/a.cc", body, "may not include")
+        self.assert_fault("broker/handlers/latest_b.h", body, "may not include")
+        for path in ("a_test.cc", "a_fixture.h", "test_a.h", "testing/a.h"):
+            self.assertEqual(self.faults("storage/shard/" + path, body), [])
+
     def test_rocksdb_stays_in_its_rooms(self):
         self.assert_fault("broker/replication/a.cc", "#include <rocksdb/db.h>\n", "RocksDB is not seen")
         self.assert_fault("broker/metadata/strand.cc", "#include <rocksdb/db.h>\n", "RocksDB is not seen")

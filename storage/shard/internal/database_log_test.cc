@@ -4,28 +4,19 @@
 
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <filesystem>
-#include <fstream>
-#include <sstream>
+
+#include "tests/support/temp_dir.h"
 
 namespace cordwood {
 namespace {
 
 class DatabaseLogTest : public ::testing::Test {
  protected:
-  DatabaseLogTest() {
-    char name[] = "/tmp/cordwood-log-XXXXXX";
-    directory_ = mkdtemp(name);
-  }
-  ~DatabaseLogTest() override { std::filesystem::remove_all(directory_); }
-  std::string Read(const std::string& name) const {
-    std::ostringstream text;
-    text << std::ifstream(directory_ + "/" + name).rdbuf();
-    return text.str();
-  }
+  std::string Read(const std::string& name) const { return testing::ReadFile(files_.Sub(name)); }
   static void Say(DatabaseLog& log, const std::string& text) { rocksdb::Log(rocksdb::InfoLogLevel::WARN_LEVEL, &log, "%s", text.c_str()); }
-  std::string directory_;
+  const testing::TempDir files_;
+  const std::string& directory_ = files_.path();
 };
 
 TEST_F(DatabaseLogTest, ARunKeepsTheLogOfTheOneBefore) {

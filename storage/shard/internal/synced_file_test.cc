@@ -26,7 +26,7 @@ class SyncedFileTest : public ::testing::Test {
     file.put(flipped);
   }
 
-  TemporaryDirectory directory_;
+  TempDir directory_;
   rocksdb::Env& env_ = *rocksdb::Env::Default();
   const std::string path_ = directory_.path() + "/shard-000.synced";
   std::unique_ptr<SyncedFile> file_ = SyncedFile::Create(env_, path_).value();

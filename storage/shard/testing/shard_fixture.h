@@ -18,29 +18,13 @@
 #include "storage/shard/log_reader.h"
 #include "storage/shard/partition_log.h"
 #include "storage/shard/shard_store.h"
+#include "tests/support/temp_dir.h"
 
 namespace cordwood::testing {
 
 MATCHER_P(FailsWith, reason, "") { return ReasonOf(arg) == reason; }
 #define ASSERT_OK(expression) ASSERT_EQ((expression), absl::OkStatus())
 #define EXPECT_OK(expression) EXPECT_EQ((expression), absl::OkStatus())
-
-// Removed with everything in it at the end.
-class TemporaryDirectory {
- public:
-  TemporaryDirectory() {
-    std::string name = "/tmp/cordwood-shard-XXXXXX";
-    if (mkdtemp(name.data()) == nullptr) std::abort();
-    path_ = name;
-  }
-  ~TemporaryDirectory() { std::filesystem::remove_all(path_); }
-  TemporaryDirectory(const TemporaryDirectory&) = delete;
-  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
 
 inline RecordView RecordOf(std::string_view value, std::int64_t timestamp_ms = 1000) {
   RecordView record;
@@ -168,7 +152,7 @@ class ShardFixture : public ::testing::Test {
     return values;
   }
 
-  TemporaryDirectory directory_;
+  TempDir directory_;
   SimulatedClock clock_;
   ShardOptions options_;
   std::unique_ptr<ShardStore> store_;
