@@ -120,6 +120,7 @@ StatusOr<PartitionId> ShardStore::ReservePartitionIds(int count) {
     WriteGroup group;
     group.Put(ShardKey(MetadataKind::kNextPartitionId).view(), Fixed(reserved).view());
     CORDWOOD_RETURN_IF_ERROR(WriteDurably(group));
+    CORDWOOD_RETURN_IF_ERROR(WriteSyncedFile());  // a lost tail must not take the reservation with it unseen
     partition_ids_reserved_ = reserved;
   }
   return PartitionId(std::exchange(partition_ids_next_, end));

@@ -91,6 +91,16 @@ TEST_F(ShardStoreTest, PartitionIdsAreNeverHandedOutTwice) {
   EXPECT_GE(store_->ReservePartitionIds(1).value(), PartitionId(2005));
 }
 
+TEST_F(ShardStoreTest, TheSyncedFileCoversAReservationOfPartitionIdsAtOnce) {
+  ASSERT_OK(Open());
+  const std::uint64_t at_open = SyncedSequence();
+  ASSERT_OK(store_->ReservePartitionIds(1).status());
+  const std::uint64_t reserved = SyncedSequence();
+  EXPECT_GT(reserved, at_open);
+  ASSERT_OK(store_->ReservePartitionIds(1).status());
+  EXPECT_EQ(SyncedSequence(), reserved);  // from the same block
+}
+
 TEST_F(ShardStoreTest, ManyPartitionsAreListedWithoutBeingOpened) {
   ASSERT_OK(Open());
   WriteGroup group;
