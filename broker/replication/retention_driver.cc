@@ -108,12 +108,6 @@ Status RetentionDriver::CheckGrowth() const {
                                       " bytes are free, too few for new partitions; delete topics or shorten retention");
 }
 
-Status RetentionDriver::CheckProduce() const {
-  if (disk_level() < DiskLevel::kRefuseProduce) return absl::OkStatus();
-  return Error(Reason::kDiskFull, options_.data_dir + ": only " + std::to_string(free_bytes_.load(std::memory_order_relaxed)) +
-                                      " bytes are free, too few to produce; delete topics or shorten retention");
-}
-
 bool RetentionDriver::IsDue(const TopicImage& topic, absl::Duration now) {
   if (!HasLimits(topic.config.retention)) return false;
   Schedule& schedule = schedule_[topic.id];

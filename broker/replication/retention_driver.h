@@ -31,8 +31,8 @@ struct RetentionOptions {
 
 // Each topic is looked at every RetentionCheckInterval() of its limits, and when its configuration changed. A partition costs a look at its snapshot; its
 // index is read only if something may be due. Only plans: the shard's thread writes.
-// Threading: Start and Stop from the owner; disk_level, CheckGrowth and CheckProduce from any thread; the rest from the driver's threads, or from
-// tests that do not start them.
+// Threading: Start and Stop from the owner; disk_level and CheckGrowth from any thread; the rest from the driver's threads, or from tests
+// that do not start them.
 class RetentionDriver {
  public:
   RetentionDriver(std::vector<ShardDriver*> shards, const PartitionTable& table, std::function<ClusterImagePtr()> image,
@@ -43,8 +43,7 @@ class RetentionDriver {
   void Stop();   // cancels a running compaction
 
   DiskLevel disk_level() const { return disk_level_.load(std::memory_order_relaxed); }
-  Status CheckGrowth() const;   // DISK_FULL where the ladder refuses new partitions
-  Status CheckProduce() const;  // DISK_FULL where it refuses produce
+  Status CheckGrowth() const;  // DISK_FULL where the ladder refuses new partitions
 
   void CheckDisk();
   // Moves log starts of every topic that is due, then cuts the logs below them.

