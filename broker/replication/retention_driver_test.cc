@@ -122,6 +122,17 @@ TEST_F(RetentionDriverTest, ReclaimGivesTheSpaceBack) {
   EXPECT_LT(driver_->store().disk_bytes(), 10'000'000u);
 }
 
+TEST_F(RetentionDriverTest, DeletedRecordsGiveTheSpaceBackWhereNoTopicHasALimit) {
+  Limit(-1, -1);
+  const std::string value(400'000, 'x');
+  for (int i = 0; i < 50; ++i) Append(0, value);
+  Check();  // from here on no topic is due
+  ASSERT_EQ(Task([&](ShardTurn& turn) { return turn.StageLogStart(handles_[0], Offset(50)); }), absl::OkStatus());
+  Check();
+  driver_under_test_->Reclaim();
+  EXPECT_LT(driver_->store().disk_bytes(), 10'000'000u);
+}
+
 TEST_F(RetentionDriverTest, DiskLadderRefusesPartitionsBeforeProduce) {
   options_.ladder.refuse_partitions = DiskStep{100.0, UINT64_MAX};
   options_.ladder.refuse_produce = DiskStep{0.0, 0};

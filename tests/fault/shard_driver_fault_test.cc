@@ -84,6 +84,21 @@ TEST_F(ShardDriverFaultTest, PublicationSaysThatLeadershipIsGoneBeforeTheAnswer)
   EXPECT_EQ(network_->events[network_->events.size() - 2], "p0 hw 1 no leader");
 }
 
+// The same turn of the loop is the time to close idle partitions, which a poisoned shard leaves alone.
+TEST_F(ShardDriverFaultTest, SyncedFileThatCannotBeWrittenEndsLeadershipAndClosesNothing) {
+  Start();
+  Append(0, "os");
+  Append(2, "fsync");
+  disk_.FailCall(DiskCall::kWriteAt, 1, DiskResult::kIoError, true);
+  clock_.Advance(driver_options_.idle_close);
+  (void)Task([](ShardTurn&) { return absl::OkStatus(); });  // a turn, and the tick after it
+  ASSERT_TRUE(network_->RunUntil([&] { return network_->events.size() == 6; }));
+  EXPECT_THAT(Task([](ShardTurn&) { return absl::OkStatus(); }), FailsWith(Reason::kPoisoned));
+  EXPECT_EQ(handles_[0]->snapshot().phase, ReplicaPhase::kOpen);
+  EXPECT_FALSE(handles_[0]->snapshot().is_leader);
+  EXPECT_THAT(network_->events, ::testing::IsSupersetOf({"p0 hw 1 no leader", "p2 hw 1 no leader"}));
+}
+
 TEST_F(ShardDriverFaultTest, StallIsBackPressureAndNothingIsLost) {
   Start();
   background_.reset();  // no flush: write buffers fill up
