@@ -268,6 +268,7 @@ Status Broker::Stop(absl::Duration timeout) {
   Status outcome;
   for (const auto& shard : p.shards) outcome.Update(Annotate(shard->Stop(), ShardLabel(shard->id())));
   p.network.Stop();
+  for (int i = 0; i < p.network.size(); ++i) p.network.at(i).outbox().Drain();  // of threads that never ran: the start failed
   p.http.Stop();
   return outcome;
 }
