@@ -65,7 +65,7 @@ class GateFilter final : public rocksdb::WalFilter {
 // What RocksDB says about a broken file at open. It names a missing table by the extension it tried last, LevelDB's.
 Status OpenError(const rocksdb::Status& status, const std::string& directory) {
   const bool damaged = status.IsCorruption() || status.IsPathNotFound() || status.IsNotFound() || status.IsInvalidArgument();
-  std::string message = directory + ": " + status.ToString();
+  std::string message = directory + ": " + TextWithin(status, directory);
   for (std::size_t at = 0; (at = message.find(".ldb", at)) != std::string::npos;) message.replace(at, 4, ".sst");
   return Error(damaged ? Reason::kShardDamaged : Reason::kStorageError, std::move(message));
 }
@@ -78,7 +78,7 @@ Status CheckBlobFiles(rocksdb::DB& db, const std::string& directory) {
     const std::string path = directory + blob.blob_file_name;
     std::uint64_t bytes = 0;
     const rocksdb::Status status = db.GetEnv()->GetFileSize(path, &bytes);
-    if (!status.ok()) return FromRocksDb(status, path, status.IsPathNotFound() ? Reason::kShardDamaged : Reason::kStorageError);
+    if (!status.ok()) return FromRocksDb(status, directory, status.IsPathNotFound() ? Reason::kShardDamaged : Reason::kStorageError);
     if (bytes < blob.blob_file_size) {
       return Error(Reason::kShardDamaged, path + ": " + std::to_string(bytes) + " bytes of " + std::to_string(blob.blob_file_size));
     }
