@@ -22,10 +22,11 @@ struct Row {
 // Unavailable: the same request later or elsewhere. ResourceExhausted: later, or after an operator made room. DataLoss: bytes
 // are damaged, on the way or at rest.
 //
-// Indefinite are only answers that may follow an append: the wait for replicas ran out, a write or sync failed half-way, or
-// nobody knows; and DUPLICATE_SEQUENCE_NUMBER, whose records are in the log from an earlier attempt. SHUTTING_DOWN,
-// NOT_LEADER_OR_FOLLOWER and NOT_ENOUGH_REPLICAS are given only before the append; whoever must give up a batch that is
-// already in the log answers REQUEST_TIMED_OUT.
+// Indefinite are the reasons that may be given after an append: the wait for replicas ran out, a write or sync failed half-way, or
+// nobody knows; and DUPLICATE_SEQUENCE_NUMBER, whose records are in the log from an earlier attempt. POISONED and
+// KAFKA_STORAGE_ERROR are given before an append as well, by a shard that was poisoned earlier or a log that cannot be opened: a
+// reason has one certainty, the careful one. SHUTTING_DOWN, NOT_LEADER_OR_FOLLOWER and NOT_ENOUGH_REPLICAS are given only before
+// the append; whoever must give up a batch that is already in the log answers REQUEST_TIMED_OUT.
 constexpr Row Find(Reason reason) {
   using enum absl::StatusCode;
   constexpr Certainty kDefinite = Certainty::kDefinite, kIndefinite = Certainty::kIndefinite;
