@@ -140,27 +140,19 @@ TEST_F(PartitionTrimTest, EveryStartLeavesALogThatIsRebuiltAsItWas) {
   }
 }
 
-TEST_F(PartitionTrimTest, TruncationRemovesTheTail) {
-  StartWith(6);
-  EXPECT_EQ(Truncate(9).value(), Offset(9));
-  EXPECT_EQ(log_->log_end(), Offset(9));
-  EXPECT_THAT(Batches(), ElementsAre("0", "3", "6"));
-  EXPECT_THAT(log_->epochs().latest(), EpochStart({LeaderEpoch(1), Offset(9)}));
-  ExpectRebuiltAsItWas();
-}
-
-TEST_F(PartitionTrimTest, TruncationInsideABatchRemovesTheBatch) {
-  StartWith(6);
-  EXPECT_EQ(Truncate(10).value(), Offset(9));
-  EXPECT_THAT(Batches(), ElementsAre("0", "3", "6"));
-}
-
-TEST_F(PartitionTrimTest, EveryTruncationLeavesALogThatIsRebuiltAsItWas) {
+// From the end, where nothing but the epoch is new, over every place at and inside a batch, to the beginning.
+TEST_F(PartitionTrimTest, TruncationRemovesTheBatchesThatEndAboveItAndBeginsTheEpoch) {
   StartWith(10);
+  std::vector<std::string> left = Batches();
   for (std::int64_t end = 30; end >= 0; --end) {
-    EXPECT_EQ(Truncate(end, static_cast<std::int32_t>(40 - end)).value(), Offset(end / 3 * 3));
+    const auto epoch = static_cast<std::int32_t>(31 - end);
+    const Offset new_end(end / 3 * 3);
+    EXPECT_EQ(Truncate(end, epoch).value(), new_end);
+    EXPECT_EQ(log_->log_end(), new_end);
+    left.resize(static_cast<std::size_t>(end / 3));
+    EXPECT_EQ(Batches(), left);
+    EXPECT_THAT(log_->epochs().latest(), EpochStart({LeaderEpoch(epoch), Offset(end)}));
     ExpectRebuiltAsItWas();
-    EXPECT_EQ(Batches().size(), static_cast<std::size_t>(end / 3));
   }
 }
 
@@ -183,40 +175,30 @@ TEST_F(PartitionTrimTest, TruncationStopsAtTheLogStart) {
   EXPECT_EQ(log_->log_end(), Offset(7));
 }
 
-// A start inside a batch, that batch truncated, and the same once more: the place below the start where nothing is has no index entry.
-TEST_F(PartitionTrimTest, TruncationBelowAStartInsideABatchMayBeRepeated) {
-  Start();
-  AppendBatches(1);
-  ASSERT_OK(MoveStart(1));
-  ASSERT_EQ(Truncate(1).value(), Offset(1));
-  sequence_ = 0;
-  AppendBatches(2);
-  ASSERT_OK(MoveStart(2));
-  EXPECT_EQ(Truncate(3, 2).value(), Offset(2));
-  EXPECT_OK(log_->Invariants());
-  Reopen();
-  EXPECT_EQ(log_->log_end(), Offset(2));
-}
+struct StartInsideABatch {
+  int batches;           // of three offsets each; `start` is inside the last
+  std::int64_t start;
+  int more;              // batches appended after the first truncation
+  std::int64_t end;      // of the second truncation
+};
+class TruncationAtStartTest : public PartitionTrimTest, public ::testing::WithParamInterface<StartInsideABatch> {};
 
-// Found by the power-loss campaign: offset 6 went with its batch, and what the index says of offset 6 is all that is left of it.
-TEST_F(PartitionTrimTest, AHoleBelowTheLogStartIsNoGap) {
-  StartWith(3);
-  ASSERT_OK(MoveStart(7));
-  EXPECT_EQ(Truncate(7).value(), Offset(7));
-  sequence_ = 6;
-  AppendBatches(1);
-  ASSERT_OK(MoveStart(8));
-  EXPECT_EQ(Truncate(8, 2).value(), Offset(8));
+// A start inside a batch, that batch truncated, and the same once more: of the place below the start only the index knows, and where the batch was the
+// first, not even that. Found by the power-loss campaign.
+TEST_P(TruncationAtStartTest, TheHoleBelowTheStartIsNoGapAndTheTruncationMayBeRepeated) {
+  const StartInsideABatch& at = GetParam();
+  StartWith(at.batches);
+  ASSERT_OK(MoveStart(at.start));
+  ASSERT_EQ(Truncate(at.start).value(), Offset(at.start));
+  sequence_ = 3 * (at.batches - 1);
+  AppendBatches(at.more);
+  ASSERT_OK(MoveStart(at.start + 1));
+  EXPECT_EQ(Truncate(at.end, 2).value(), Offset(at.start + 1));
   ExpectRebuiltAsItWas();
-  EXPECT_EQ(log_->log_end(), Offset(8));
+  EXPECT_EQ(log_->log_end(), Offset(at.start + 1));
 }
 
-TEST_F(PartitionTrimTest, TruncationAtTheEndOnlyBeginsTheEpoch) {
-  StartWith(2);
-  EXPECT_EQ(Truncate(6).value(), Offset(6));
-  EXPECT_THAT(Batches(), ElementsAre("0", "3"));
-  EXPECT_THAT(log_->epochs().latest(), EpochStart({LeaderEpoch(1), Offset(6)}));
-}
+INSTANTIATE_TEST_SUITE_P(Places, TruncationAtStartTest, ::testing::Values(StartInsideABatch{1, 1, 2, 3}, StartInsideABatch{3, 7, 1, 8}));
 
 TEST_F(PartitionTrimTest, RetentionByTimeStopsAtTheFirstYoungEntry) {
   StartWith(12);  // entries at 12, 24, 36, appended at 5009, 5021, 5033
