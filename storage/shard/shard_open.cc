@@ -37,6 +37,14 @@ StatusOr<T> GetNumber(rocksdb::DB& db, MetadataKind kind) {
   return LoadBigEndian<T>(value->data());
 }
 
+// By opening it: RocksDB's FileExists takes a file that it may not look at for one that is not there.
+StatusOr<bool> HasDatabase(rocksdb::Env& env, const std::string& directory) {
+  std::unique_ptr<rocksdb::SequentialFile> current;
+  const rocksdb::Status opened = env.NewSequentialFile(directory + "/CURRENT", &current, rocksdb::EnvOptions());
+  if (!opened.ok() && !opened.IsPathNotFound() && !opened.IsNotFound()) return FromRocksDb(opened, directory);
+  return opened.ok();
+}
+
 }  // namespace
 
 ShardStore::ShardStore(const ShardOptions& options)
@@ -63,7 +71,7 @@ Status ShardStore::Recover() {
   const std::string& directory = options_.directory;
   rocksdb::Env& env = this->env();
   CORDWOOD_RETURN_IF_ERROR(FromRocksDb(env.CreateDirIfMissing(directory), directory));
-  const bool has_database = env.FileExists(directory + "/CURRENT").ok();
+  CORDWOOD_ASSIGN_OR_RETURN(const bool has_database, HasDatabase(env, directory));
   auto synced_file = SyncedFile::Open(env, options_.synced_file);
   if (!synced_file.ok() && ReasonOf(synced_file.status()) != Reason::kShardDamaged) return synced_file.status();
   if (synced_file.ok()) recovery_.synced_sequence = (*synced_file)->sequence();

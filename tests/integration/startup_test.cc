@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Brokers that must refuse to start, each saying why; and their configuration.
 #include <signal.h>
+#include <unistd.h>
 
 #include <filesystem>
 
@@ -85,6 +86,42 @@ TEST_F(StartupTest, ADataDirectoryThatIsAFile) {
 
 TEST_F(StartupTest, ADataDirectoryThatCannotBeMade) {
   ExpectDirRefused("a data directory under /proc", "/proc/cordwood", {"/proc/cordwood"});
+}
+
+// As root nothing is unreadable, so the broker is nobody then.
+TEST_F(StartupTest, ADataDirectoryThatIsUnreadable) {
+  namespace fs = std::filesystem;
+  MakeData();
+  BrokerOptions options;
+  options.data_dir = data_dir();
+  if (geteuid() == 0) options.user = 65534;
+  fs::permissions(files_.path(), fs::perms::others_exec, fs::perm_options::add);
+  fs::permissions(data_dir(), fs::perms::none);
+  ExpectRefusal("an unreadable data directory", options, 1, {data_dir(), "Permission denied", "check the path, its owner and the disk"});
+  fs::permissions(data_dir(), fs::perms::owner_all | fs::perms::others_read | fs::perms::others_exec);
+  fs::permissions(data_dir() + "/FORMAT", fs::perms::none);
+  ExpectRefusal("a data directory with an unreadable FORMAT", options, 1, {data_dir() + "/FORMAT", "Permission denied"});
+}
+
+// All else in the directory is the broker's own.
+TEST_F(StartupTest, AShardThatIsUnreadableIsNotTakenForALostOne) {
+  namespace fs = std::filesystem;
+  MakeData();
+  BrokerOptions options;
+  options.data_dir = data_dir();
+  if (geteuid() == 0) {
+    options.user = 65534;
+    for (const auto& entry : fs::recursive_directory_iterator(data_dir())) ASSERT_EQ(chown(entry.path().c_str(), 65534, 65534), 0);
+    ASSERT_EQ(chown(data_dir().c_str(), 65534, 65534), 0);
+  }
+  fs::permissions(files_.path(), fs::perms::others_exec, fs::perm_options::add);
+  for (const char* part : {"/shard-000", "/shard-000.synced", "/meta"}) {
+    const std::string path = data_dir() + part;
+    const fs::perms before = fs::status(path).permissions();
+    fs::permissions(path, fs::perms::none);
+    ExpectRefusal("an unreadable " + path.substr(path.rfind('/') + 1), options, 1, {path, "Permission denied", "check the path, its owner and the disk"});
+    fs::permissions(path, before);
+  }
 }
 
 TEST_F(StartupTest, ADirectoryOfSomebodyElse) {

@@ -3,6 +3,7 @@
 #include "tests/support/broker_process.h"
 
 #include <fcntl.h>
+#include <grp.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -37,17 +38,24 @@ std::vector<char*> Environment() {
   return variables;
 }
 
+bool Become(uid_t user) {
+  return setgroups(0, nullptr) == 0 && setresgid(user, user, user) == 0 && setresuid(user, user, user) == 0;
+}
+
 // Only what is safe between fork and exec.
-[[noreturn]] void RunChild(char* const* argv, char* const* environment, const char* out, const char* err, pid_t parent) {
-  prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (getppid() != parent) _exit(126);
+[[noreturn]] void RunChild(char* const* argv, char* const* environment, const char* out, const char* err, const std::optional<uid_t>& user, pid_t parent) {
   dup2(open("/dev/null", O_RDONLY), 0);
   dup2(open(out, O_WRONLY | O_CREAT | O_APPEND, 0644), 1);
   dup2(open(err, O_WRONLY | O_CREAT | O_APPEND, 0644), 2);
   close_range(3, ~0U, 0);
+  const int binary = open(argv[0], O_RDONLY | O_CLOEXEC);  // `user` may have no way to it
+  if (user.has_value() && !Become(*user)) _exit(126);
+  prctl(PR_SET_PDEATHSIG, SIGKILL);  // a change of user forgets it
+  if (getppid() != parent) _exit(126);
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
+  if (user.has_value()) fexecve(binary, argv, environment);
   execve(argv[0], argv, environment);
   _exit(127);
 }
@@ -66,9 +74,10 @@ std::string BinaryPath(const std::string& name) {
   return std::string(dir != nullptr && *dir != '\0' ? dir : CORDWOOD_DEFAULT_BIN_DIR) + "/" + name;
 }
 
-BrokerProcess::BrokerProcess(const BrokerOptions& options) { Spawn(ArgumentsOf(options, files_.Sub("ports"))); }
+BrokerProcess::BrokerProcess(const BrokerOptions& options) { Spawn(options); }
 
-void BrokerProcess::Spawn(const std::vector<std::string>& arguments) {
+void BrokerProcess::Spawn(const BrokerOptions& options) {
+  const std::vector<std::string> arguments = ArgumentsOf(options, files_.Sub("ports"));
   std::vector<char*> argv;
   for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
   argv.push_back(nullptr);
@@ -77,7 +86,7 @@ void BrokerProcess::Spawn(const std::vector<std::string>& arguments) {
   const pid_t parent = getpid();
   pid_ = fork();
   CORDWOOD_CHECK(pid_ >= 0);
-  if (pid_ == 0) RunChild(argv.data(), environment.data(), out.c_str(), err.c_str(), parent);
+  if (pid_ == 0) RunChild(argv.data(), environment.data(), out.c_str(), err.c_str(), options.user, parent);
 }
 
 StatusOr<std::unique_ptr<BrokerProcess>> BrokerProcess::Start(const BrokerOptions& options) {

@@ -5,6 +5,7 @@
 #include <sys/types.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,7 @@ struct BrokerOptions {
   std::vector<std::string> flags;       // further arguments as they are
   std::string listen = "127.0.0.1:0";   // "" leaves the flag out
   std::string http_listen = "127.0.0.1:0";
+  std::optional<uid_t> user;            // runs with this user and group id and no other groups; of a test that is root
 };
 
 // How a process that ended by itself did so.
@@ -61,7 +63,7 @@ class BrokerProcess {
 
  private:
   explicit BrokerProcess(const BrokerOptions& options);
-  void Spawn(const std::vector<std::string>& arguments);
+  void Spawn(const BrokerOptions& options);
   bool ReadPorts();
   bool Reap();                          // true once the process has ended
 
