@@ -176,10 +176,10 @@ TEST_F(PartitionTrimTest, TruncationStopsAtTheLogStart) {
 }
 
 struct StartInsideABatch {
-  int batches;           // of three offsets each; `start` is inside the last
-  std::int64_t start;
-  int more;              // batches appended after the first truncation
-  std::int64_t end;      // of the second truncation
+  int batches;  // of three offsets each; `start` is inside the last
+  int start;
+  int more;     // batches appended after the first truncation
+  int end;      // of the second truncation
 };
 class TruncationAtStartTest : public PartitionTrimTest, public ::testing::WithParamInterface<StartInsideABatch> {};
 
