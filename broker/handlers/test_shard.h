@@ -103,7 +103,7 @@ class TestShard {
   ClusterImage::TopicPtr Topic(const std::string& name) const { return image_->FindTopic(std::string_view(name)); }
   ReplicaHandlePtr Replica(const std::string& topic, int partition) const { return table_.Find(Topic(topic)->id, PartitionIndex(partition)); }
 
-  const std::string& directory() const { return directory_; }
+  const std::string& directory() const { return directory_.path(); }
   ShardDriver& driver() { return *driver_; }
   PartitionTable& table() { return table_; }
   ReaderPool& readers() { return readers_; }
