@@ -219,13 +219,31 @@ Status ProduceClient::Flush(absl::Duration timeout) {
   return Error(Reason::kRequestTimedOut, std::to_string(unfinished_) + " records are not acknowledged yet");
 }
 
+void ProduceClient::WaitForStreamEnd(absl::Duration deadline) {
+  loop_.Post([this] {
+    session_.EndStream([this] {
+      MutexLock lock(mu_);
+      stream_ended_ = true;
+      changed_.SignalAll();
+    });
+  });
+  MutexLock lock(mu_);
+  while (!stream_ended_) {
+    const absl::Duration left = deadline - Now();
+    if (left <= absl::ZeroDuration()) return;
+    changed_.WaitFor(mu_, absl::ToChronoNanoseconds(std::min(left, absl::Hours(1))));
+  }
+}
+
 Status ProduceClient::Close(absl::Duration timeout) {
+  const absl::Duration deadline = Now() + timeout;
   {
     MutexLock lock(mu_);
     refusing_ = true;
     changed_.SignalAll();
   }
   const Status flushed = Flush(timeout);
+  if (flushed.ok() && options_.core.acks == Acks::kNone) WaitForStreamEnd(deadline);
   const Status why = Error(Reason::kRequestTimedOut, "the producer was closed before the acknowledgement came; it may have been appended");
   loop_.Run([this, &why] {
     session_.Drain();

@@ -58,7 +58,7 @@ class ProduceClient {
 
   // Waits until everything sent before is completed. REQUEST_TIMED_OUT after `timeout`; nothing is lost then.
   Status Flush(absl::Duration timeout);
-  // Flush, then no more. What is left after `timeout` is completed with REQUEST_TIMED_OUT. Idempotent.
+  // Flush, then no more; with acks none until the broker has read everything, too. What is left after `timeout` is completed with REQUEST_TIMED_OUT. Idempotent.
   Status Close(absl::Duration timeout);
 
   // Runs on the loop when the connection breaks (a status) and when it is back (OK), for people to read.
@@ -70,6 +70,8 @@ class ProduceClient {
 
   Status LearnTopic(std::string_view topic);
   void Renew(Topic& topic, TopicImage image) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // With acks none a record is completed once the transport has it: until the broker ends the stream it may be under way.
+  void WaitForStreamEnd(absl::Duration deadline);
   Status WaitForMemory(std::size_t bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void CloseBatch(Topic& topic, std::shared_ptr<OpenBatch>* batch) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // True if the loop must be woken.
@@ -97,6 +99,7 @@ class ProduceClient {
   int flushing_ ABSL_GUARDED_BY(mu_) = 0;              // while not zero, nothing lingers
   bool loop_knows_ ABSL_GUARDED_BY(mu_) = false;       // the loop will look by itself: posted to, or a linger timer is set
   bool posted_ ABSL_GUARDED_BY(mu_) = false;
+  bool stream_ended_ ABSL_GUARDED_BY(mu_) = false;     // WaitForStreamEnd()
   bool refusing_ ABSL_GUARDED_BY(mu_) = false;         // Close() has begun
 };
 

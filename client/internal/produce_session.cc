@@ -40,11 +40,18 @@ void ProduceSession::Drain() {
   Pump();
 }
 
+void ProduceSession::EndStream(std::function<void()> ended) {
+  if (!call_) return ended();
+  on_stream_end_ = std::move(ended);
+  call_.FinishWriting();
+}
+
 void ProduceSession::Shutdown(const Status& status) {
   if (closed_) return;
   core_.FailAll(status);
   RunCallbacks();
   closed_ = true;
+  on_stream_end_ = nullptr;
   call_.Reset();
   init_call_.Reset();
   for (ClientLoop::TimerId* timer : {&linger_timer_, &tick_timer_, &reopen_timer_}) loop_.CancelTimer(std::exchange(*timer, 0));
@@ -187,6 +194,7 @@ void ProduceSession::Broken(const Status& status) {
   if (!core_.idle() && !std::exchange(unwell_, true) && on_change_) {
     on_change_(status.ok() ? absl::UnavailableError("the broker ended the stream") : status);
   }
+  if (const auto ended = std::exchange(on_stream_end_, nullptr)) ended();
   Reopen(wait);
 }
 

@@ -46,6 +46,8 @@ class ProduceSession {
 
   // Takes what is ready and sends what can be sent.
   void Drain();
+  // Says on the stream that nothing more comes; `ended` runs once the broker, having read everything, has ended it too, or it broke.
+  void EndStream(std::function<void()> ended);
   // Completes everything with `status`; nothing happens afterwards.
   void Shutdown(const Status& status);
   // Told when the connection breaks (a status) and when it is back (OK), for people to read.
@@ -77,6 +79,7 @@ class ProduceSession {
   const Codec codec_;
   const ProduceCoreOptions options_;
   std::function<void(const Status&)> on_change_;
+  std::function<void()> on_stream_end_;
 
   ProduceCore core_;
   std::deque<Name> names_;                  // by slot
