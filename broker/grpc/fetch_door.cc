@@ -26,7 +26,7 @@ void FetchDoor::OnMessage(grpc::ByteBuffer message, ByteCharge) {
 void FetchDoor::OnHalfClose() {
   half_closed_ = true;
   if (!is_stream_) return call_.Finish(Error(Reason::kMalformedRequest, "a unary call without a message"));
-  if (session_->credit() <= 0) call_.Finish(absl::OkStatus());
+  if (session_->spent()) call_.Finish(absl::OkStatus());
 }
 
 void FetchDoor::OnStop() {
@@ -36,7 +36,7 @@ void FetchDoor::OnStop() {
 
 void FetchDoor::OnAnswer(FetchAnswer answer) {
   call_.Write(SerializeFetchAnswer(answer));
-  if (!is_stream_ || (half_closed_ && session_->credit() <= 0)) call_.Finish(absl::OkStatus());
+  if (!is_stream_ || (half_closed_ && session_->spent())) call_.Finish(absl::OkStatus());
 }
 
 bool FetchDoor::CanTake() const { return call_.unwritten() < kAnswersUnwrittenMax; }

@@ -37,6 +37,8 @@ class FetchSession : public std::enable_shared_from_this<FetchSession> {
 
   // What may still be sent, with what the readers are fetching of it.
   std::int64_t credit() const { return credit_ + static_cast<std::int64_t>(reading_bytes_); }
+  // There is no credit, and the listener has all that was sent for it.
+  bool spent() const { return credit() <= 0 && answer_.results.empty(); }
 
  private:
   friend class FetchHandler;
