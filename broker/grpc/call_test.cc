@@ -291,6 +291,8 @@ TEST_F(AnswerWriteTimeoutTest, AUnaryCallWhoseClientDoesNotReadEnds) {
   client.Write(std::string(4 * 1024 * 1024, 'x'));
   client.WritesDone();
   EXPECT_TRUE(Ended(1));
+  client.Read();
+  EXPECT_EQ(client.Finish().error_code(), grpc::StatusCode::UNAVAILABLE);
 }
 
 TEST_F(CallTest, StoppingFinishesOpenCallsAndRefusesNewOnes) {
