@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Installs the Debian 12 packages that Cordwood is built, run and tested with. Needs no network, and no root, when all are there.
-# usage: deploy/dependencies.sh [build|test]     (test: build and what the tests need besides; the default)
+# usage: deploy/dependencies.sh [build|test|fuzz]     (test: build and what the tests need besides; the default. fuzz: build and the fuzzer's compiler)
 set -euo pipefail
 
 build=(
@@ -11,11 +11,13 @@ build=(
   protobuf-compiler protobuf-compiler-grpc zlib1g-dev
 )
 tests=(python3 python3-grpcio python3-protobuf)
+fuzz=(clang-14 libclang-rt-14-dev)
 
 case "${1:-test}" in
   build) wanted=("${build[@]}") ;;
   test) wanted=("${build[@]}" "${tests[@]}") ;;
-  *) echo "usage: $0 [build|test]" >&2; exit 2 ;;
+  fuzz) wanted=("${build[@]}" "${fuzz[@]}") ;;
+  *) echo "usage: $0 [build|test|fuzz]" >&2; exit 2 ;;
 esac
 
 missing=()

@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: Apache-2.0
+// Sequences of calls against a live broker. After each input it is ready, every answer was well-formed, and what it acknowledged is there.
+#include <algorithm>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "storage/base/check.h"
+#include "tests/fuzz/broker_requests.h"
+#include "tests/fuzz/broker_under_fuzz.h"
+#include "tests/fuzz/partition_ledger.h"
+#include "tests/support/raw_wire.h"
+
+namespace cordwood::testing {
+namespace {
+
+constexpr int kCallsMax = 40;
+
+// Messages go out as the input has them; when it ends, each was answered once.
+class OpenProduceStream {
+ public:
+  explicit OpenProduceStream(const LogClient& client) : stream_(client) {}
+
+  void Send(v1::ProduceRequest request) {
+    if (stream_.Send(request)) sent_.push_back(std::move(request));
+  }
+  void Finish(bool cut, PartitionLedger* ledger) {
+    if (cut) stream_.Cancel();
+    if (!cut) stream_.CloseSending();
+    v1::ProduceResponse response;
+    while (stream_.Read(&response)) {
+      for (const v1::Done& done : response.done()) Take(done, ledger);
+    }
+    const Status status = stream_.Finish();
+    if (cut) return;
+    CORDWOOD_CHECK(status.ok());
+    for (const v1::ProduceRequest& request : sent_) CORDWOOD_CHECK(request.acks() == v1::ACKS_NONE);
+  }
+
+ private:
+  void Take(const v1::Done& done, PartitionLedger* ledger) {
+    const auto request = std::find_if(sent_.begin(), sent_.end(), [&](const v1::ProduceRequest& r) { return r.seq() == done.seq(); });
+    CORDWOOD_CHECK(request != sent_.end());
+    ledger->Acknowledged(*request, done, {});
+    sent_.erase(request);
+  }
+
+  ProduceStream stream_;
+  std::vector<v1::ProduceRequest> sent_;  // and not answered
+};
+
+// A thread reads; batches of one position come in order.
+class OpenFetchStream {
+ public:
+  explicit OpenFetchStream(const LogClient& client) : stream_(client), reader_([this] { Read(); }) {}
+  ~OpenFetchStream() {
+    stream_.Cancel();
+    reader_.join();
+    stream_.Finish().IgnoreError();
+  }
+  void Send(const v1::FetchRequest& request) { stream_.Send(request); }
+  void CloseSending() { stream_.CloseSending(); }
+
+ private:
+  void Read() {
+    v1::FetchResponse response;
+    while (stream_.Read(&response)) {
+      for (const v1::FetchResult& result : response.results()) {
+        if (result.error().reason() != v1::NONE) {
+          CheckEntryError(result.error());
+          CORDWOOD_CHECK(result.batches().empty() && result.records_size() == 0);
+        }
+        CORDWOOD_CHECK(result.high_watermark() >= result.log_start());
+        if (!result.batches().empty()) CORDWOOD_CHECK(CheckFetchedBatches(result.batches(), 0) <= result.high_watermark());
+      }
+    }
+  }
+
+  FetchStream stream_;
+  std::thread reader_;
+};
+
+class CallSequence {
+ public:
+  CallSequence(BrokerUnderFuzz& broker, FuzzInput* in) : broker_(broker), in_(*in) {}
+
+  void Run() {
+    CreateTopic();
+    for (int calls = 0; calls < kCallsMax && !in_.done(); ++calls) One();
+    if (produce_.has_value()) produce_->Finish(false, &ledger_);
+    fetch_.reset();
+    ledger_.CheckReadBack(broker_);
+    DeleteTopics();
+    broker_.CheckReady();
+  }
+
+ private:
+  void CreateTopic() {
+    v1::CreateTopicRequest request;
+    request.set_name(kFuzzTopic);
+    request.set_partitions(static_cast<std::int32_t>(1 + in_.Below(kFuzzPartitionsMax)));
+    v1::CreateTopicResponse response;
+    CORDWOOD_CHECK(broker_.Call(broker_.client().admin(), &v1::Admin::Stub::CreateTopic, request, &response).ok());
+  }
+  void DeleteTopics() {
+    v1::ListTopicsResponse topics;
+    CORDWOOD_CHECK(broker_.Call(broker_.client().admin(), &v1::Admin::Stub::ListTopics, v1::ListTopicsRequest(), &topics).ok());
+    for (const v1::TopicListing& topic : topics.topics()) {
+      v1::DeleteTopicRequest request;
+      request.set_name(topic.name());
+      v1::DeleteTopicResponse response;
+      CORDWOOD_CHECK(broker_.Call(broker_.client().admin(), &v1::Admin::Stub::DeleteTopic, request, &response).ok());
+    }
+  }
+
+  void One() {
+    switch (in_.Below(16)) {
+      case 0:
+      case 1:
+      case 2: return Produce();
+      case 3:
+      case 4: return SendProduce();
+      case 5: return FinishProduce();
+      case 6:
+      case 7: return SendFetch();
+      case 8: return in_.Flag() && fetch_ != nullptr ? fetch_->CloseSending() : fetch_.reset();
+      case 9: return Fetch();
+      case 10: return ListOffsets();
+      case 11: return DeleteRecords();
+      case 12: return Bytes();
+      case 13: return Frames();
+      case 14: return Administer();
+      case 15: return AskEpoch();
+    }
+  }
+
+  void Produce() {
+    const v1::ProduceRequest request = TakeProduceRequest(&in_, false, ++seq_);
+    const auto ends = ledger_.ends();
+    v1::ProduceResponse response;
+    if (!broker_.Call(broker_.client().log(), &v1::Log::Stub::Produce, request, &response).ok()) return;
+    CORDWOOD_CHECK(response.done_size() == 1);
+    ledger_.Acknowledged(request, response.done(0), ends);
+  }
+  void SendProduce() {
+    if (!produce_.has_value()) produce_.emplace(broker_.client());
+    produce_->Send(TakeProduceRequest(&in_, true, ++seq_));
+  }
+  void FinishProduce() {
+    if (!produce_.has_value()) return;
+    produce_->Finish(in_.Flag(), &ledger_);
+    produce_.reset();
+  }
+  void SendFetch() {
+    if (fetch_ == nullptr) fetch_ = std::make_unique<OpenFetchStream>(broker_.client());
+    fetch_->Send(TakeFetchRequest(&in_, true, ++seq_));
+  }
+  void Fetch() {
+    const v1::FetchRequest request = TakeFetchRequest(&in_, false, ++seq_);
+    v1::FetchResponse response;
+    const absl::Duration patience = request.max_wait_ms() > 0 ? kImpatience : kPatience;
+    if (!broker_.Call(broker_.client().log(), &v1::Log::Stub::Fetch, request, &response, patience).ok()) return;
+    for (const v1::FetchResult& result : response.results()) {
+      if (result.error().reason() != v1::NONE) CheckEntryError(result.error());
+      if (!result.batches().empty()) CheckFetchedBatches(result.batches(), 0);
+    }
+  }
+  void ListOffsets() {
+    const v1::ListOffsetsRequest request = TakeListOffsets(&in_);
+    v1::ListOffsetsResponse response;
+    if (!broker_.Call(broker_.client().log(), &v1::Log::Stub::ListOffsets, request, &response).ok()) return;
+    CORDWOOD_CHECK(response.answers_size() == request.queries_size());
+    for (const v1::ListOffsetsResponse::Answer& answer : response.answers()) {
+      if (answer.error().reason() != v1::NONE) {
+        CheckEntryError(answer.error());
+      } else {
+        CORDWOOD_CHECK(answer.log_start() <= answer.high_watermark() && answer.offset() <= answer.high_watermark());
+      }
+    }
+  }
+  void DeleteRecords() {
+    const v1::DeleteRecordsRequest request = TakeDeleteRecords(&in_);
+    v1::DeleteRecordsResponse response;
+    if (!broker_.Call(broker_.client().log(), &v1::Log::Stub::DeleteRecords, request, &response).ok()) return;
+    CORDWOOD_CHECK(response.answers_size() == request.targets_size());
+    for (int i = 0; i < request.targets_size(); ++i) {
+      const v1::PartitionName& name = request.targets(i).partition();
+      if (response.answers(i).error().reason() != v1::NONE) {
+        CheckEntryError(response.answers(i).error());
+      } else if (name.topic() == kFuzzTopic) {
+        ledger_.Deleted(name.partition(), response.answers(i).log_start());
+      }
+    }
+  }
+  void AskEpoch() {
+    const v1::OffsetForLeaderEpochRequest request = TakeEpochQuery(&in_);
+    v1::OffsetForLeaderEpochResponse response;
+    broker_.Call(broker_.client().log(), &v1::Log::Stub::OffsetForLeaderEpoch, request, &response).IgnoreError();
+  }
+
+  // Any bytes to any method.
+  void Bytes() {
+    bool streaming = false;
+    const std::string method = TakeMethod(&in_, &streaming);
+    const std::string message(in_.Bytes(in_.Raw<std::uint16_t>() % 2048));
+    ledger_.AnythingMayBeGone();
+    if (!streaming) {
+      broker_.CallBytes(method, message, kImpatience).IgnoreError();
+    } else if (method.find("Produce") != std::string::npos) {
+      CallRawStream(broker_.client().channel(), method, message).status().IgnoreError();
+    } else {
+      broker_.CallBytes(method, message, kImpatience).IgnoreError();  // half-closed at once: ends when its credit does, or by our patience
+    }
+  }
+  // HTTP/2 by hand: a call's headers, a message that may be cut, frames of the input's own, then the connection is gone.
+  void Frames() {
+    RawConnection connection(broker_.address());
+    std::string bytes = Http2Opening();
+    const std::uint8_t shape = in_.Byte();
+    if ((shape & 1) != 0) bytes += GrpcRequestHeaders("/cordwood.v1.Log/ProduceStream");
+    if ((shape & 2) != 0) bytes += Http2Frame(kDataFrame, shape >> 6, 1, std::string("\0\0\0", 3) + in_.Text());
+    if ((shape & 4) != 0) bytes += Http2Frame(in_.Byte(), in_.Byte(), in_.Byte(), in_.Text());
+    if ((shape & 8) != 0) bytes += in_.Text();
+    connection.Send(bytes);
+  }
+  void Administer() {
+    if (in_.Flag()) {
+      v1::CreateTopicResponse response;
+      broker_.Call(broker_.client().admin(), &v1::Admin::Stub::CreateTopic, TakeCreateTopic(&in_), &response).IgnoreError();
+      return;
+    }
+    const v1::AlterTopicConfigRequest request = TakeAlterConfig(&in_);
+    ledger_.AnythingMayBeGone();  // retention
+    v1::AlterTopicConfigResponse response;
+    broker_.Call(broker_.client().admin(), &v1::Admin::Stub::AlterTopicConfig, request, &response).IgnoreError();
+  }
+
+  BrokerUnderFuzz& broker_;
+  FuzzInput& in_;
+  PartitionLedger ledger_;
+  std::uint64_t seq_ = 0;
+  std::optional<OpenProduceStream> produce_;
+  std::unique_ptr<OpenFetchStream> fetch_;
+};
+
+}  // namespace
+}  // namespace cordwood::testing
+
+int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
+  using namespace cordwood::testing;
+  FuzzInput in(bytes, size);
+  CallSequence(BrokerUnderFuzz::Get(), &in).Run();
+  return 0;
+}

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+// Whatever the disk may hand back: keys, values of metadata keys, side headers, the files beside a shard, the metadata store's entries.
+#include <rocksdb/env.h>
+
+#include <memory>
+#include <string>
+
+#include "broker/metadata/image_builder.h"
+#include "storage/base/check.h"
+#include "storage/log/keys.h"
+#include "storage/log/partition_records.h"
+#include "storage/log/side_header.h"
+#include "storage/shard/data_dir.h"
+#include "storage/shard/internal/synced_file.h"
+#include "tests/fuzz/batch_checks.h"
+#include "tests/fuzz/disk_states.h"
+#include "tests/fuzz/fuzz_input.h"
+#include "tests/support/temp_dir.h"
+
+namespace cordwood::testing {
+namespace {
+
+void CheckIsStorageError(const Status& status) {
+  const Reason reason = ReasonOf(status);
+  CORDWOOD_CHECK(reason == Reason::kStorageError || reason == Reason::kFormatTooNew || reason == Reason::kShardDamaged);
+}
+
+// A value that decodes is what its struct encodes to: no two values mean the same.
+template <class T>
+void CheckValue(const StatusOr<T>& decoded, std::string_view value) {
+  if (!decoded.ok()) return CheckIsStorageError(decoded.status());
+  CORDWOOD_CHECK(Encode(*decoded) == value);
+}
+
+void CheckKeys(std::string_view key) {
+  if (const auto batch = ParseBatchKey(key)) CORDWOOD_CHECK(BatchKey(batch->partition, batch->last_offset).view() == key);
+  if (const auto index = ParseIndexKey(key)) CORDWOOD_CHECK(IndexKey(index->partition, index->last_offset).view() == key);
+  for (const MetadataKind kind : {MetadataKind::kIdentity, MetadataKind::kCheckpoint, MetadataKind::kEpochs, MetadataKind::kProducers}) {
+    if (const auto partition = ParsePartitionKey(kind, key)) CORDWOOD_CHECK(PartitionKey(kind, *partition).view() == key);
+  }
+}
+
+void CheckIndexEntry(std::string_view value) {
+  const StatusOr<IndexEntry> entry = DecodeIndexValue(Offset(5), value);
+  if (!entry.ok()) return CheckIsStorageError(entry.status());
+  CORDWOOD_CHECK(EncodeIndexValue(*entry) == value);
+}
+
+// The input says everything but the CRC where `honest`.
+void CheckStoredBatch(std::string_view bytes, bool honest) {
+  std::string value(bytes);
+  if (honest && value.size() >= kSideHeaderBytes + kBatchHeaderBytes) {
+    WriteSideHeader(value.data(), SideHeader{LoadBigEndian<std::int64_t>(value.data() + 8)});
+    CORDWOOD_CHECK(ReadSideHeader(value).ok());
+  }
+  const StatusOr<SideHeader> header = ReadSideHeader(value);
+  if (!header.ok()) return CheckIsStorageError(header.status());
+  CheckBatches(BatchOf(value));
+}
+
+void CheckSyncedFile(std::string_view bytes) {
+  static const std::unique_ptr<rocksdb::Env> memory(rocksdb::NewMemEnv(rocksdb::Env::Default()));
+  CORDWOOD_CHECK(rocksdb::WriteStringToFile(memory.get(), rocksdb::Slice(bytes.data(), bytes.size()), "/synced").ok());
+  auto file = SyncedFile::Open(*memory, "/synced");
+  if (!file.ok()) return CheckIsStorageError(file.status());
+  const std::uint64_t sequence = (*file)->sequence();
+  if (sequence == UINT64_MAX) return;
+  CORDWOOD_CHECK((*file)->Write(sequence + 1).ok());
+  file = SyncedFile::Open(*memory, "/synced");
+  CORDWOOD_CHECK(file.ok() && (*file)->sequence() == sequence + 1);
+}
+
+void CheckFormatFile(std::string_view text) {
+  static const TempDir directory;
+  WriteFile(directory.Sub("FORMAT"), text);
+  const StatusOr<DataDir> opened = DataDir::Open(directory.path());
+  if (!opened.ok()) return CheckIsStorageError(opened.status());
+  CORDWOOD_CHECK(text.find("data_dir_id=" + opened->id().ToString()) != std::string_view::npos);
+}
+
+void CheckMetadata(FuzzInput* in) {
+  broker::ImageBuilder builder(broker::BrokerImage{BrokerId(1), "localhost", 9600, ""});
+  while (!in->done()) {
+    broker::MetadataEntry entry;
+    constexpr std::string_view kPrefixes[] = {broker::kTopicsPrefix, broker::kDeletedPrefix, broker::kClusterKey, broker::kMetadataPrefix};
+    entry.key = std::string(kPrefixes[in->Below(4)]);
+    if (entry.key.ends_with('/')) entry.key += in->Text();
+    entry.value = std::string(in->Bytes(in->Raw<std::uint16_t>()));
+    const Status put = builder.Put(entry);
+    if (!put.ok() && ReasonOf(put) != Reason::kCompactionUnsupported) CORDWOOD_CHECK(ReasonOf(put) == Reason::kStorageError || ReasonOf(put) == Reason::kInvalidConfig);
+    if (in->Byte() == 0xFF) builder.Delete(entry.key);
+  }
+  const broker::ClusterImagePtr image = builder.Build(1);
+  for (const auto& topic : image->topics()) {
+    const broker::MetadataEntry entry{broker::TopicKey(topic->name), broker::EncodeTopic(*topic).SerializeAsString(), 1, 1, {}};
+    CORDWOOD_CHECK(builder.Put(entry).ok());
+  }
+}
+
+}  // namespace
+}  // namespace cordwood::testing
+
+int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
+  using namespace cordwood;
+  using namespace cordwood::testing;
+  FuzzInput in(bytes, size);
+  const std::size_t reader = in.Below(12);
+  const std::string_view rest = in.rest();
+  switch (reader) {
+    case 0: CheckKeys(rest); break;
+    case 1: CheckValue(DecodeShardIdentity(rest), rest); break;
+    case 2: CheckValue(DecodePartitionIdentity(rest), rest); break;
+    case 3: CheckValue(DecodePartitionCheckpoint(rest), rest); break;
+    case 4: CheckIndexEntry(rest); break;
+    case 5: CheckStoredBatch(rest, false); break;
+    case 6: CheckStoredBatch(rest, true); break;
+    case 7: CheckSyncedFile(rest); break;
+    case 8: CheckFormatFile(rest); break;
+    case 9: CheckMetadata(&in); break;
+    case 10: CheckEpochs(&in); break;
+    case 11: CheckProducers(&in); break;
+  }
+  return 0;
+}

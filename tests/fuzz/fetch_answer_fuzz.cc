@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a broker answers, as the client takes it apart: against the generated parser, and through the reader's state machine.
+#include <string>
+#include <vector>
+
+#include "client/internal/fetch_core.h"
+#include "client/internal/stream_codec.h"
+#include "storage/base/check.h"
+#include "tests/fuzz/fuzz_input.h"
+
+namespace cordwood::testing {
+namespace {
+
+constexpr int kPartitions = 3;
+
+void CheckParsed(std::string_view message) {
+  const auto view = client::ParseFetchResponse(message);
+  v1::FetchResponse wire;
+  const bool known = wire.ParseFromArray(message.data(), static_cast<int>(message.size()));
+  if (!view.ok()) {
+    CORDWOOD_CHECK(ReasonOf(view.status()) == Reason::kMalformedRequest);
+    return;
+  }
+  if (!known) return;  // protobuf refuses a few encodings longer than needed
+  CORDWOOD_CHECK(view->seq == wire.seq() && view->throttle_ms == wire.throttle_ms());
+  CORDWOOD_CHECK(view->results.size() == static_cast<std::size_t>(wire.results_size()));
+  for (std::size_t i = 0; i < view->results.size(); ++i) {
+    v1::FetchResult& expected = *wire.mutable_results(static_cast<int>(i));
+    CORDWOOD_CHECK(view->results[i].batches == expected.batches());
+    expected.clear_batches();
+    CORDWOOD_CHECK(view->results[i].fields.SerializeAsString() == expected.SerializeAsString());
+  }
+}
+
+// Positions only move forward until a seek, and what is handed over reaches exactly to the new position.
+class Reader {
+ public:
+  Reader() {
+    for (int i = 0; i < kPartitions; ++i) core_.AddPartition(Uuid::Random(), PartitionIndex(i), Offset(0));
+    core_.StreamOpened();
+    DrainRequests();
+  }
+
+  void Answer(std::string_view message) {
+    Offset before[kPartitions];
+    for (int i = 0; i < kPartitions; ++i) before[i] = core_.position(static_cast<std::size_t>(i));
+    std::vector<client::FetchedChunk> chunks;
+    const Status status = core_.Answered(SharedBytes::CopyOf(message), now_, &chunks);
+    if (!status.ok()) CORDWOOD_CHECK(ReasonOf(status) == Reason::kMalformedRequest && chunks.empty());
+    for (const client::FetchedChunk& chunk : chunks) CheckChunk(chunk, before);
+    for (int i = 0; i < kPartitions; ++i) CORDWOOD_CHECK(core_.position(static_cast<std::size_t>(i)) >= before[i]);
+    DrainRequests();
+  }
+  void Seek(std::size_t slot, Offset to) {
+    core_.Seek(slot, to);
+    DrainRequests();
+  }
+  void Reconnect() {
+    core_.StreamBroken();
+    core_.StreamOpened();
+    DrainRequests();
+  }
+
+ private:
+  void CheckChunk(const client::FetchedChunk& chunk, const Offset* before) {
+    CORDWOOD_CHECK(chunk.slot < kPartitions && chunk.wanted >= before[chunk.slot] && chunk.next >= chunk.wanted);
+    if (!chunk.status.ok()) CORDWOOD_CHECK(chunk.batches.empty());
+    Offset last = chunk.wanted - 1;
+    const Status read = client::ForEachRecord(chunk, [&](const RecordView& record, LeaderEpoch) {
+      CORDWOOD_CHECK(record.offset > last && record.offset < chunk.next);
+      last = record.offset;
+      return true;
+    });
+    if (!read.ok()) CORDWOOD_CHECK(ReasonOf(read) == Reason::kCorruptMessage);
+    core_.Consumed(chunk.batches.size());
+  }
+  void DrainRequests() {
+    now_ += absl::Seconds(1);
+    int requests = 0;
+    while (core_.NextRequest(now_).has_value()) CORDWOOD_CHECK(++requests < 10);
+  }
+
+  client::FetchCore core_{client::FetchCoreOptions{}};
+  absl::Duration now_ = absl::ZeroDuration();
+};
+
+}  // namespace
+}  // namespace cordwood::testing
+
+int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
+  using namespace cordwood;
+  using namespace cordwood::testing;
+  FuzzInput in(bytes, size);
+  Reader reader;
+  while (!in.done()) {
+    const std::uint8_t what = in.Byte();
+    if (what == 1) {
+      reader.Seek(in.Below(kPartitions), Offset(in.Number() & INT64_MAX));
+    } else if (what == 2) {
+      reader.Reconnect();
+    } else {
+      const std::string_view message = in.Bytes(what == 0 ? in.rest().size() : in.Raw<std::uint16_t>());
+      CheckParsed(message);
+      reader.Answer(message);
+    }
+  }
+  return 0;
+}

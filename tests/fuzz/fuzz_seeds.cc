@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: Apache-2.0
+// Writes a seed corpus for every target from real objects, so that formats may change without stale blobs. usage: fuzz_seeds DIRECTORY
+#include <cstdio>
+#include <filesystem>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "broker/metadata/image_builder.h"
+#include "broker/server/config_schema.h"
+#include "cordwood/v1/log.pb.h"
+#include "storage/log/epoch_cache.h"
+#include "storage/log/keys.h"
+#include "storage/log/partition_records.h"
+#include "storage/log/producer_state.h"
+#include "storage/log/side_header.h"
+#include "tests/fuzz/built_batch.h"
+#include "tests/support/temp_dir.h"
+
+namespace cordwood::testing {
+namespace {
+
+constexpr Codec kCodecs[] = {Codec::kNone, Codec::kGzip, Codec::kSnappy, Codec::kLz4, Codec::kZstd};
+
+class Corpus {
+ public:
+  Corpus(const std::string& root, const std::string& target) : directory_(root + "/" + target) { std::filesystem::create_directories(directory_); }
+  void Add(const std::string& bytes) { WriteFile(directory_ + "/seed-" + std::to_string(count_++), bytes); }
+
+ private:
+  const std::string directory_;
+  int count_ = 0;
+};
+
+std::string Choice(int n) { return std::string(1, static_cast<char>(n)); }
+
+std::string Batch(Codec codec, const ProducerStamp& producer = {}) {
+  const std::vector<RecordView> records = {{Offset(0), kBuiltMs, "k1", "hello", {}},
+                                           {Offset(1), kBuiltMs + 100, std::nullopt, "world", {{"h", "v"}, {"n", std::nullopt}}},
+                                           {Offset(2), kBuiltMs - 50, "k1", std::nullopt, {}}};
+  return BatchOfRecords(records, codec, producer);
+}
+
+std::string At(std::string batch, std::int64_t offset) {
+  StampBatch(batch.data(), Offset(offset), LeaderEpoch(0));
+  return batch;
+}
+
+void BatchSeeds(const std::string& root) {
+  Corpus bytes(root, "batch_bytes"), built(root, "built_batch"), frames(root, "codec_frame");
+  for (const Codec codec : kCodecs) {
+    const std::string batch = Batch(codec, {ProducerId(7), ProducerEpoch(1), Sequence(42)});
+    bytes.Add(batch);
+    bytes.Add(batch + Batch(Codec::kNone));
+    frames.Add(Choice(static_cast<int>(codec)) + Choice(16) + std::string(RecordBatchView::Parse(batch)->records()));
+    // Codec, producer, two records (key and value; value and a header), no lies; then a lie about a header field.
+    const std::string records = Choice(static_cast<int>(codec)) + '\0' + Choice(1) + Choice(2) + "\3key\5value" + Choice(8) + "\5value\1h\1v";
+    built.Add(records);
+    built.Add(records + '\2' + std::string("\x1B\4\xC2", 3) + std::string("\x41\0\xFF", 3));
+  }
+  frames.Add(Choice(2) + Choice(16) + std::string("\x05\x10hello", 7));  // raw snappy
+}
+
+v1::ProduceEntry* AddEntry(v1::ProduceRequest* request) {
+  v1::ProduceEntry* entry = request->add_entries();
+  entry->set_handle(1);
+  entry->set_topic("orders");
+  entry->set_partition(0);
+  entry->set_current_leader_epoch(0);
+  entry->set_expected_offset(0);
+  return entry;
+}
+
+void RequestSeeds(const std::string& root) {
+  Corpus corpus(root, "wire_request");
+  v1::ProduceRequest batches;
+  batches.set_seq(1);
+  batches.set_acks(v1::ACKS_ALL);
+  batches.set_timeout_ms(1000);
+  AddEntry(&batches)->set_batches(Batch(Codec::kNone) + Batch(Codec::kZstd));
+  AddEntry(&batches)->set_batches(Batch(Codec::kLz4));
+  v1::ProduceRequest plain;
+  v1::Record* record = AddEntry(&plain)->add_records();
+  record->set_key("k");
+  record->set_value("v");
+  record->set_timestamp_ms(kBuiltMs);
+  record->add_headers()->set_key("h");
+  plain.mutable_entries(0)->add_records()->set_value("second");
+  v1::FetchRequest fetch;
+  fetch.set_seq(2);
+  fetch.set_max_wait_ms(10);
+  fetch.set_add_credit_bytes(1 << 20);
+  v1::FetchPartition* partition = fetch.add_partitions();
+  partition->set_handle(1);
+  partition->set_topic("orders");
+  partition->set_partition(0);
+  partition->set_fetch_offset(5);
+  partition->set_position(3);
+  fetch.add_partitions()->set_action(v1::FetchPartition::REMOVE);
+  for (const int slices : {0, 60, 252}) {
+    corpus.Add(Choice(slices) + batches.SerializeAsString());
+    corpus.Add(Choice(slices) + plain.SerializeAsString());
+    corpus.Add(Choice(slices + 1) + fetch.SerializeAsString());
+  }
+  for (const Codec codec : kCodecs) corpus.Add(Choice(2) + Choice(1) + std::string("\0\0\0\x64", 4) + Batch(codec) + At(Batch(codec), 3));
+}
+
+void AnswerSeeds(const std::string& root) {
+  Corpus corpus(root, "fetch_answer");
+  v1::FetchResponse response;
+  response.set_seq(1);
+  v1::FetchResult* result = response.add_results();
+  result->set_handle(1);
+  result->set_high_watermark(6);
+  result->set_log_start(0);
+  result->set_batches(Batch(Codec::kNone) + At(Batch(Codec::kGzip), 3));
+  const std::string good = Choice(0) + response.SerializeAsString();
+  corpus.Add(good);
+  response.add_results()->set_handle(2);
+  response.mutable_results(1)->mutable_error()->set_reason(v1::OFFSET_OUT_OF_RANGE);
+  corpus.Add(Choice(0) + response.SerializeAsString());
+  response.mutable_results(1)->mutable_error()->set_reason(v1::NOT_LEADER_OR_FOLLOWER);
+  response.mutable_results(1)->mutable_error()->set_retry_after_ms(50);
+  response.mutable_results(0)->mutable_gap()->set_to(3);
+  corpus.Add(Choice(0) + response.SerializeAsString());
+  corpus.Add(Choice(1) + std::string("\1\5", 2) + Choice(2) + good);
+}
+
+void ConfigurationSeeds(const std::string& root) {
+  Corpus corpus(root, "configuration");
+  std::string file, environment;
+  for (const broker::ConfigKey& key : broker::ConfigKeys()) {
+    file += std::string(key.name) + " = " + std::string(key.default_value) + "  # " + std::string(key.documentation.substr(0, 20)) + "\n";
+    environment += key.EnvironmentName() + "=" + std::string(key.default_value) + "\n";
+    corpus.Add(Choice(1) + "--set\n" + std::string(key.name) + "=" + std::string(key.default_value));
+  }
+  corpus.Add(Choice(0) + file);
+  corpus.Add(Choice(0) + "listeners = [::1]:9600\ndata.dir=/srv/log\n");
+  corpus.Add(Choice(1) + "--data-dir\n/srv/a b\n--listen\n127.0.0.1:0\n--insecure\n--config\nx");
+  corpus.Add(Choice(2) + environment);
+  std::string topic;
+  for (const broker::TopicConfigKey& key : broker::TopicConfigKeys()) {
+    topic += std::string(key.name) + "=" + broker::TopicConfigValue(broker::TopicConfig{}, key.name) + "\n";
+  }
+  corpus.Add(Choice(3) + topic);
+  corpus.Add(Choice(3) + "cleanup.policy=compact\n");
+}
+
+std::string ProducerSnapshot(Offset end) {
+  ProducerState state;
+  for (const std::int64_t id : {1, 2}) {
+    const std::string bytes = At(Batch(Codec::kNone, {ProducerId(id), ProducerEpoch(0), Sequence(0)}), 3 * id);
+    state.Apply(*RecordBatchView::Parse(bytes), kBuiltMs);
+  }
+  return state.Encode(end);
+}
+
+void DiskSeeds(const std::string& root) {
+  Corpus corpus(root, "disk_bytes");
+  const PartitionId partition(9);
+  corpus.Add(Choice(0) + std::string(BatchKey(partition, Offset(5)).view()));
+  corpus.Add(Choice(0) + std::string(IndexKey(partition, Offset(5)).view()));
+  corpus.Add(Choice(0) + std::string(PartitionKey(MetadataKind::kEpochs, partition).view()));
+  corpus.Add(Choice(1) + Encode(ShardIdentity{1, 0, ShardId(3), {}}));
+  corpus.Add(Choice(2) + Encode(PartitionIdentity{{}, PartitionIndex(1), kBuiltMs, {}}));
+  corpus.Add(Choice(3) + Encode(PartitionCheckpoint{false, Offset(1), Offset(9), Offset(9), 1000, 10, kBuiltMs, kBuiltMs, kBuiltMs}));
+  corpus.Add(Choice(4) + EncodeIndexValue(IndexEntry{Offset(5), kBuiltMs, kBuiltMs, 500}));
+  std::string stored = std::string(kSideHeaderBytes, '\0') + Batch(Codec::kSnappy);
+  WriteSideHeader(stored.data(), SideHeader{kBuiltMs});
+  corpus.Add(Choice(5) + stored);
+  corpus.Add(Choice(6) + stored);
+  std::string slot;
+  AppendBigEndian(&slot, std::uint64_t{0x434F524453594E43});
+  AppendBigEndian(&slot, std::uint64_t{41});
+  AppendBigEndian(&slot, Crc32c(slot));
+  corpus.Add(Choice(7) + slot);
+  corpus.Add(Choice(8) + "major=1\nminor=0\ndata_dir_id=00112233-4455-6677-8899-aabbccddeeff\n");
+  broker::TopicImage topic;
+  topic.configs = {{"durability", "os"}};
+  topic.partition_count = 3;
+  const std::string state = broker::EncodeTopic(topic).SerializeAsString();
+  corpus.Add(Choice(9) + Choice(0) + "\6orders" + '\0' + Choice(static_cast<int>(state.size())) + state + Choice(255));
+  EpochCache epochs;
+  epochs.Assign(LeaderEpoch(1), Offset(0));
+  epochs.Assign(LeaderEpoch(4), Offset(10));
+  corpus.Add(Choice(10) + Choice(2) + '\0' + epochs.Encode() + std::string("\0\x20\x09\3\x15\5\2\7\1", 9));
+  const std::string snapshot = ProducerSnapshot(Offset(20));
+  corpus.Add(Choice(11) + '\0' + Choice(static_cast<int>(snapshot.size())) + snapshot + std::string("\1\2\0\1\3\1\0\x0A\0\5\1\4\3\2\1", 15));
+}
+
+// Any bytes are a sequence of calls; long ones reach more states than what libFuzzer grows from nothing.
+void CallSeeds(const std::string& root) {
+  Corpus corpus(root, "broker_calls");
+  std::mt19937 random(7);
+  for (std::size_t length = 32; length <= 1024; length *= 2) {
+    for (int i = 0; i < 3; ++i) {
+      std::string bytes(length, '\0');
+      // Small bytes are sound choices.
+      for (char& c : bytes) c = static_cast<char>(random() % (random() % 4 == 0 ? 256 : 32));
+      corpus.Add(bytes);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace cordwood::testing
+
+int main(int argc, char** argv) {
+  using namespace cordwood::testing;
+  if (argc != 2) {
+    std::fprintf(stderr, "usage: %s DIRECTORY\n", argv[0]);
+    return 2;
+  }
+  const std::string root = argv[1];
+  BatchSeeds(root);
+  RequestSeeds(root);
+  AnswerSeeds(root);
+  ConfigurationSeeds(root);
+  DiskSeeds(root);
+  CallSeeds(root);
+  return 0;
+}

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+// Runs a fuzz target without libFuzzer: over every file of a corpus, then over seeded changes of them. For every compiler.
+// usage: TARGET_fuzz_replay CORPUS [RUNS]
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "tests/fuzz/fuzz_input.h"
+
+namespace {
+
+std::vector<std::string> ReadCorpus(const std::string& directory) {
+  std::vector<std::string> paths, inputs;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(directory)) {
+    if (entry.is_regular_file()) paths.push_back(entry.path().string());
+  }
+  std::sort(paths.begin(), paths.end());
+  for (const std::string& path : paths) {
+    std::ifstream file(path, std::ios::binary);
+    inputs.emplace_back(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>());
+  }
+  return inputs;
+}
+
+// In a block of exactly its size, where a sanitizer sees a read beyond it.
+void RunOne(const std::string& input) {
+  const std::unique_ptr<std::uint8_t[]> bytes(new std::uint8_t[input.size()]);
+  std::copy(input.begin(), input.end(), bytes.get());
+  LLVMFuzzerTestOneInput(bytes.get(), input.size());
+}
+
+std::string Changed(const std::vector<std::string>& inputs, std::mt19937& random) {
+  const auto below = [&](std::size_t n) { return n == 0 ? 0 : random() % n; };
+  std::string input = inputs[below(inputs.size())];
+  for (std::size_t changes = 1 + below(4); changes > 0 && !input.empty(); --changes) {
+    const std::size_t at = below(input.size());
+    switch (below(5)) {
+      case 0: input[at] = static_cast<char>(input[at] ^ (1 << below(8))); break;
+      case 1: input[at] = static_cast<char>(random()); break;
+      case 2: input.erase(at, 1 + below(8)); break;
+      case 3: input.insert(at, std::string(1 + below(8), static_cast<char>(random()))); break;
+      case 4: input = input.substr(0, at) + inputs[below(inputs.size())].substr(0, 512); break;
+    }
+  }
+  return input;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc < 2 || argc > 3) {
+    std::fprintf(stderr, "usage: %s CORPUS [RUNS]\n", argv[0]);
+    return 2;
+  }
+  const std::vector<std::string> inputs = ReadCorpus(argv[1]);
+  if (inputs.empty()) {
+    std::fprintf(stderr, "%s: no inputs in %s\n", argv[0], argv[1]);
+    return 1;
+  }
+  for (const std::string& input : inputs) RunOne(input);
+  const long runs = argc == 3 ? std::atol(argv[2]) : 0;
+  std::mt19937 random(1);
+  for (long run = 0; run < runs; ++run) RunOne(Changed(inputs, random));
+  std::printf("%zu inputs, %ld changed ones\n", inputs.size(), runs);
+  return 0;
+}
