@@ -59,6 +59,17 @@ Status MustBe(const ConfigKey& key, std::string_view value) {
   return Error(Reason::kInvalidConfig, "must be " + key.Bounds() + ", not \"" + std::string(value) + "\"");
 }
 
+// Whether ParseConfigText() would read the value back as it is: what --print-config prints is a file again.
+bool FitsOnALine(std::string_view value) {
+  const auto is_blank = [](char c) { return c == ' ' || c == '\t' || c == '\r'; };
+  if (value.empty()) return true;
+  if (is_blank(value.front()) || is_blank(value.back()) || value.front() == '#') return false;
+  for (std::size_t i = 0; i < value.size(); ++i) {
+    if (value[i] == '\n' || (value[i] == '#' && is_blank(value[i - 1]))) return false;
+  }
+  return true;
+}
+
 }  // namespace
 
 std::string HostPort::ToString() const {
@@ -114,6 +125,10 @@ Status ConfigKey::Set(BrokerConfig& config, std::string_view value) const {
   if (const auto* text = std::get_if<Text>(&field)) {
     const bool empty_ok = form != Form::kAddress;
     if (form != Form::kAny && !(value.empty() && empty_ok) && !ParseHostPort(value).has_value()) return MustBe(*this, value);
+    if (!FitsOnALine(value)) {
+      return Error(Reason::kInvalidConfig, "must be what a line of a configuration file can hold (one line, no blank at its ends, no comment), not \"" +
+                                               std::string(value) + "\"");
+    }
     config.*(*text) = value;
     return absl::OkStatus();
   }

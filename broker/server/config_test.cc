@@ -165,6 +165,14 @@ TEST(ConfigLoaderTest, WrongValueNamesOriginKeyAndBounds) {
   EXPECT_EQ(RefusalOf("num.partition", "1"), "--set: unknown key \"num.partition\" (did you mean num.partitions?)");
 }
 
+TEST(ConfigLoaderTest, TextThatNoFileCouldHoldIsRefusedWhereverItComesFrom) {
+  for (const char* value : {"r1 # of two", "#r1", " r1", "r1\t", "r1\nstorage.shards = 2", "r1\r"}) {
+    EXPECT_THAT(RefusalOf("broker.rack", value), HasSubstr("broker.rack: must be what a line of a configuration file can hold")) << value;
+  }
+  EXPECT_THAT(RefusalOf("listeners", "[ #]:1"), HasSubstr("must be what a line of a configuration file can hold"));
+  for (const char* value : {"", "r#1", "row 1"}) EXPECT_EQ(RefusalOf("broker.rack", value), "accepted") << value;
+}
+
 TEST(ConfigLoaderTest, PublicListenerNeedsInsecure) {
   EXPECT_EQ(RefusalOf("listeners", "0.0.0.0:9600"),
             "listeners 0.0.0.0:9600 is reachable from other machines and there is no TLS: listen on 127.0.0.1, or give --insecure");

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a broker answers, as the client takes it apart: against the generated parser, and through the reader's state machine.
+#include <google/protobuf/stubs/logging.h>
+
 #include <string>
 #include <vector>
 
@@ -90,6 +92,8 @@ class Reader {
 int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
   using namespace cordwood;
   using namespace cordwood::testing;
+  static const auto quiet = google::protobuf::SetLogHandler(nullptr);
+  static_cast<void>(quiet);
   FuzzInput in(bytes, size);
   Reader reader;
   while (!in.done()) {
