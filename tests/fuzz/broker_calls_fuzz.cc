@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Sequences of calls against a live broker. After each input it is ready, every answer was well-formed, and what it acknowledged is there.
+#include <google/protobuf/stubs/common.h>
+
 #include <algorithm>
+#include <cstdio>
 #include <memory>
 #include <optional>
 #include <string>
@@ -18,12 +21,17 @@ namespace {
 
 constexpr int kCallsMax = 40;
 
+bool IsUtf8(const std::string& text) {
+  return google::protobuf::internal::IsStructurallyValidUTF8(text.data(), static_cast<int>(text.size()));
+}
+
 // Messages go out as the input has them; when it ends, each was answered once.
 class OpenProduceStream {
  public:
   explicit OpenProduceStream(const LogClient& client) : stream_(client) {}
 
   void Send(v1::ProduceRequest request) {
+    for (const v1::ProduceEntry& entry : request.entries()) malformed_ |= !IsUtf8(entry.topic());
     if (stream_.Send(request)) sent_.push_back(std::move(request));
   }
   void Finish(bool cut, PartitionLedger* ledger) {
@@ -35,6 +43,11 @@ class OpenProduceStream {
     }
     const Status status = stream_.Finish();
     if (cut) return;
+    if (malformed_) {
+      CORDWOOD_CHECK(ReasonOf(status) == Reason::kMalformedRequest);  // and what came after it was not read
+      return;
+    }
+    if (!status.ok()) std::fprintf(stderr, "produce stream: %s\n", status.ToString().c_str());
     CORDWOOD_CHECK(status.ok());
     for (const v1::ProduceRequest& request : sent_) CORDWOOD_CHECK(request.acks() == v1::ACKS_NONE);
   }
@@ -49,6 +62,7 @@ class OpenProduceStream {
 
   ProduceStream stream_;
   std::vector<v1::ProduceRequest> sent_;  // and not answered
+  bool malformed_ = false;
 };
 
 // A thread reads; batches of one position come in order.

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Runs a fuzz target without libFuzzer: over every file of a corpus, then over seeded changes of them. For every compiler.
 // usage: TARGET_fuzz_replay CORPUS [RUNS]
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -10,6 +14,7 @@
 #include <memory>
 #include <random>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "tests/fuzz/fuzz_input.h"
@@ -29,8 +34,21 @@ std::vector<std::string> ReadCorpus(const std::string& directory) {
   return inputs;
 }
 
+std::string current;  // what runs now; set only while no signal handler runs
+
+// Leaves the input that did it in the working directory, under a name that libFuzzer would give, and goes on to die.
+void KeepInput(int signal) {
+  const int file = open("crash-replayed", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  const bool kept = file >= 0 && write(file, current.data(), current.size()) == static_cast<ssize_t>(current.size());
+  constexpr std::string_view kLine = "the input is in crash-replayed\n";
+  if (kept && write(STDERR_FILENO, kLine.data(), kLine.size()) < 0) _exit(1);
+  std::signal(signal, SIG_DFL);
+  std::raise(signal);
+}
+
 // In a block of exactly its size, where a sanitizer sees a read beyond it.
 void RunOne(const std::string& input) {
+  current = input;
   const std::unique_ptr<std::uint8_t[]> bytes(new std::uint8_t[input.size()]);
   std::copy(input.begin(), input.end(), bytes.get());
   LLVMFuzzerTestOneInput(bytes.get(), input.size());
@@ -64,6 +82,7 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "%s: no inputs in %s\n", argv[0], argv[1]);
     return 1;
   }
+  for (const int signal : {SIGABRT, SIGSEGV, SIGBUS, SIGFPE}) std::signal(signal, KeepInput);
   for (const std::string& input : inputs) RunOne(input);
   const long runs = argc == 3 ? std::atol(argv[2]) : 0;
   std::mt19937 random(1);
