@@ -46,6 +46,9 @@ Status RecordReader::Open(std::size_t plain_max) {
     return Error(Reason::kCorruptMessage, "batch at offset " + ToString(batch_.base_offset()) + " claims " +
                                               std::to_string(count) + " records in " + std::to_string(delta + 1) + " offsets");
   }
+  if (batch_.end_offset() <= batch_.base_offset()) {  // so that nobody's `offset + 1` overflows
+    return Error(Reason::kCorruptMessage, "batch at offset " + ToString(batch_.base_offset()) + " ends beyond the largest offset");
+  }
   if (batch_.codec() == Codec::kNone) {
     input_ = ByteReader(batch_.records());
     return absl::OkStatus();

@@ -22,7 +22,7 @@ class RecordReader {
   RecordReader(const RecordReader&) = delete;
   RecordReader& operator=(const RecordReader&) = delete;
 
-  // Must be called once, first. Decompresses if needed; CORRUPT_MESSAGE.
+  // Must be called once, first. Decompresses if needed; CORRUPT_MESSAGE, also where the end offset would pass 2^63-1.
   Status Open(std::size_t plain_max = kPlainBatchBytesMax);
 
   // True: *record is the next record, with absolute offset and effective timestamp. False: the end.

@@ -102,6 +102,14 @@ TEST(RecordReaderTest, OffsetsCountFromTheBaseOffset) {
   EXPECT_EQ(ReadAll(bytes), "1000@0 'a'='b'\n1001@0 'c'='d'\n");
 }
 
+TEST(RecordReaderTest, BatchThatEndsBeyondTheLargestOffsetIsCorrupt) {
+  std::string bytes = BuildBatch({{Offset(0), kTestMs, "a", "b", {}}, {Offset(0), kTestMs, "c", "d", {}}});
+  StampBatch(bytes.data(), Offset(INT64_MAX - 1), LeaderEpoch(1));
+  EXPECT_EQ(ReadAll(bytes), kCorrupt);
+  StampBatch(bytes.data(), Offset(INT64_MAX - 2), LeaderEpoch(1));
+  EXPECT_EQ(ReadAll(bytes), "9223372036854775805@0 'a'='b'\n9223372036854775806@0 'c'='d'\n");
+}
+
 TEST(RecordReaderTest, LogAppendTimeGivesEveryRecordTheMaxTimestamp) {
   std::string bytes = BuildBatch(ThreeRecords(), Codec::kSnappy);
   RewriteToLogAppendTime(bytes.data(), bytes.size(), kTestMs + 7);

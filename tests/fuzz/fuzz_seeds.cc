@@ -102,7 +102,12 @@ void RequestSeeds(const std::string& root) {
     corpus.Add(Choice(slices) + plain.SerializeAsString());
     corpus.Add(Choice(slices + 1) + fetch.SerializeAsString());
   }
-  for (const Codec codec : kCodecs) corpus.Add(Choice(2) + Choice(1) + std::string("\0\0\0\x64", 4) + Batch(codec) + At(Batch(codec), 3));
+  // From offset 0, 100 bytes; unstamped, then stamped with the largest offset.
+  const std::string how = Choice(2) + Choice(1) + std::string("\0\0\0\x64", 4);
+  for (const Codec codec : kCodecs) {
+    corpus.Add(how + std::string("\0\1", 2) + Batch(codec) + At(Batch(codec), 3));
+    corpus.Add(how + std::string("\1\xC0", 2) + Batch(codec));
+  }
 }
 
 void AnswerSeeds(const std::string& root) {

@@ -92,7 +92,11 @@ void CheckFetch(std::string_view message, std::size_t slice_bytes) {
 void CheckEncoded(FuzzInput* in) {
   const Offset from(in->Number());
   const std::size_t bytes_max = in->Below(4096);
-  const StatusOr<broker::EncodedRecords> encoded = broker::EncodeRecords(in->rest(), from, bytes_max);
+  const bool stamp = in->Flag();
+  const Offset base_offset(in->Number());
+  std::string batches(in->rest());
+  if (stamp && batches.size() >= kBatchHeaderBytes) StampBatch(batches.data(), base_offset, LeaderEpoch(0));
+  const StatusOr<broker::EncodedRecords> encoded = broker::EncodeRecords(batches, from, bytes_max);
   if (!encoded.ok()) return;
   v1::FetchResult wire;
   CORDWOOD_CHECK(wire.ParseFromArray(encoded->bytes.view().data(), static_cast<int>(encoded->bytes.size())));
