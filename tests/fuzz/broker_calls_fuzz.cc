@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "storage/base/check.h"
@@ -74,8 +75,12 @@ class OpenFetchStream {
     reader_.join();
     stream_.Finish().IgnoreError();
   }
-  void Send(const v1::FetchRequest& request) { stream_.Send(request); }
-  void CloseSending() { stream_.CloseSending(); }
+  void Send(const v1::FetchRequest& request) {
+    if (!half_closed_) stream_.Send(request);
+  }
+  void CloseSending() {
+    if (!std::exchange(half_closed_, true)) stream_.CloseSending();
+  }
 
  private:
   void Read() {
@@ -93,6 +98,7 @@ class OpenFetchStream {
   }
 
   FetchStream stream_;
+  bool half_closed_ = false;
   std::thread reader_;
 };
 
