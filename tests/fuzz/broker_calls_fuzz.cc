@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -12,6 +13,7 @@
 #include <vector>
 
 #include "storage/base/check.h"
+#include "storage/record/record_batch.h"
 #include "tests/fuzz/broker_requests.h"
 #include "tests/fuzz/broker_under_fuzz.h"
 #include "tests/fuzz/partition_ledger.h"
@@ -24,6 +26,12 @@ constexpr int kCallsMax = 40;
 
 bool IsUtf8(const std::string& text) {
   return google::protobuf::internal::IsStructurallyValidUTF8(text.data(), static_cast<int>(text.size()));
+}
+
+std::string_view FirstBatch(std::string_view batches) {
+  const std::string_view before = batches;
+  CORDWOOD_CHECK(RecordBatchView::TakeFirst(&batches).ok());
+  return before.substr(0, before.size() - batches.size());
 }
 
 // Messages go out as the input has them; when it ends, each was answered once.
@@ -92,13 +100,27 @@ class OpenFetchStream {
           CORDWOOD_CHECK(result.batches().empty() && result.records_size() == 0);
         }
         CORDWOOD_CHECK(result.high_watermark() >= result.log_start());
-        if (!result.batches().empty()) CORDWOOD_CHECK(CheckFetchedBatches(result.batches(), 0) <= result.high_watermark());
+        CheckOrder(result);
       }
+    }
+  }
+  // Each position was asked for once: what comes of it goes on where it stopped.
+  void CheckOrder(const v1::FetchResult& result) {
+    const auto known = next_.find(result.position());
+    if (!result.batches().empty()) {
+      if (known != next_.end()) CORDWOOD_CHECK(RecordBatchView::Parse(FirstBatch(result.batches()))->base_offset().value() == known->second);
+      next_[result.position()] = CheckFetchedBatches(result.batches(), 0);
+      CORDWOOD_CHECK(next_[result.position()] <= result.high_watermark());
+    }
+    for (const v1::Record& record : result.records()) {
+      CORDWOOD_CHECK(record.offset() >= next_[result.position()] && record.offset() < result.high_watermark());
+      next_[result.position()] = record.offset() + 1;
     }
   }
 
   FetchStream stream_;
   bool half_closed_ = false;
+  std::map<std::uint32_t, std::int64_t> next_;  // by position; of the reader
   std::thread reader_;
 };
 
@@ -110,8 +132,8 @@ class CallSequence {
     CreateTopic();
     for (int calls = 0; calls < kCallsMax && !in_.done(); ++calls) One();
     if (produce_.has_value()) produce_->Finish(false, &ledger_);
-    fetch_.reset();
     ledger_.CheckReadBack(broker_);
+    fetch_.reset();  // it had time to answer meanwhile
     DeleteTopics();
     broker_.CheckReady();
   }

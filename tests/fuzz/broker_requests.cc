@@ -104,8 +104,9 @@ v1::FetchRequest TakeFetchRequest(FuzzInput* in, bool stream, std::uint64_t seq)
   for (int left = shape % 4; left > 0; --left) {
     v1::FetchPartition& partition = *request.add_partitions();
     TakeName(in, stream, &partition);
-    partition.set_position(in->Byte());
-    partition.set_fetch_offset(Seldom(in) ? in->Number() : static_cast<std::int64_t>(in->Below(8)));
+    partition.set_position(static_cast<std::uint32_t>(4 * seq) + static_cast<std::uint32_t>(left));
+    const std::uint8_t offset = in->Byte();
+    partition.set_fetch_offset(offset >= 0xE0 ? in->Number() : offset < 0x80 ? 0 : offset % 8);
     const std::uint8_t more = in->Byte();
     if (more >= 0xF0) partition.set_current_leader_epoch(static_cast<std::int32_t>(in->Number()));
     if (more >= 0xE0 && more < 0xF8) partition.set_last_fetched_epoch(static_cast<std::int32_t>(in->Number()));

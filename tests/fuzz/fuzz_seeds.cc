@@ -193,9 +193,22 @@ void DiskSeeds(const std::string& root) {
   corpus.Add(Choice(11) + '\0' + Choice(static_cast<int>(snapshot.size())) + snapshot + std::string("\1\2\0\1\3\1\0\x0A\0\5\1\4\3\2\1", 15));
 }
 
+// One record to partition `p` of the input's topic, and a fetch stream's wish for it, as broker_requests.cc reads them.
+std::string ProduceCall(char p) { return std::string("\0\1\x80\0\0", 5) + p + std::string("\0\0\0\0\0\2hi\0\0", 10); }
+std::string FetchStreamCall(char p, bool as_records) {
+  const std::string partition = std::string(1, p) + std::string("\0\0", 2) + p + std::string("\0\0", 2);
+  return as_records ? "\6\x77" + partition + partition + partition : "\6\x7D" + partition;
+}
+
 // Any bytes are a sequence of calls; long ones reach more states than what libFuzzer grows from nothing.
 void CallSeeds(const std::string& root) {
   Corpus corpus(root, "broker_calls");
+  for (const bool as_records : {false, true}) {
+    std::string calls = Choice(2);  // three partitions
+    for (char p = 0; p < 3; ++p) calls += ProduceCall(p) + FetchStreamCall(p, as_records) + ProduceCall(p) + ProduceCall(p);
+    corpus.Add(calls);
+    corpus.Add(calls + ProduceCall(1) + "\x0A\1" + std::string("\0\0\0\1\2", 5) + ProduceCall(1));  // records deleted in between
+  }
   std::mt19937 random(7);
   for (std::size_t length = 32; length <= 1024; length *= 2) {
     for (int i = 0; i < 3; ++i) {
