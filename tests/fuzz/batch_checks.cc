@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <string>
+#include <vector>
 
 #include "storage/base/check.h"
 #include "storage/record/record_batch_builder.h"

@@ -2,10 +2,10 @@
 // What must hold of every batch that parses, whatever wrote it.
 #pragma once
 
-#include <vector>
+#include <string_view>
 
-#include "storage/record/record_batch.h"
 #include "storage/record/record.h"
+#include "storage/record/record_batch.h"
 
 namespace cordwood::testing {
 

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Batches that were sound before the input changed them: gets past lengths, CRC and codec.
-#include "tests/fuzz/built_batch.h"
-
-#include <algorithm>
+#include <string>
+#include <vector>
 
 #include "storage/base/check.h"
 #include "storage/record/record_reader.h"
 #include "tests/fuzz/batch_checks.h"
+#include "tests/fuzz/built_batch.h"
 
 namespace cordwood::testing {
 namespace {

@@ -87,7 +87,8 @@ void CheckMetadata(FuzzInput* in) {
     if (entry.key.ends_with('/')) entry.key += in->Text();
     entry.value = std::string(in->Bytes(in->Raw<std::uint16_t>()));
     const Status put = builder.Put(entry);
-    if (!put.ok() && ReasonOf(put) != Reason::kCompactionUnsupported) CORDWOOD_CHECK(ReasonOf(put) == Reason::kStorageError || ReasonOf(put) == Reason::kInvalidConfig);
+    const Reason reason = ReasonOf(put);
+    CORDWOOD_CHECK(put.ok() || reason == Reason::kStorageError || reason == Reason::kInvalidConfig || reason == Reason::kCompactionUnsupported);
     if (in->Byte() == 0xFF) builder.Delete(entry.key);
   }
   const broker::ClusterImagePtr image = builder.Build(1);

@@ -15,7 +15,6 @@ namespace cordwood::testing {
 class FuzzInput {
  public:
   FuzzInput(const std::uint8_t* bytes, std::size_t size) : rest_(reinterpret_cast<const char*>(bytes), size) {}
-  explicit FuzzInput(std::string_view bytes) : rest_(bytes) {}
 
   bool done() const { return rest_.empty(); }
   std::string_view rest() const { return rest_; }
