@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <functional>
 #include <iostream>
 #include <string>
 #include <vector>
@@ -22,25 +23,27 @@
 namespace cordwood::client {
 namespace {
 
-ExitCode PrintText(const std::string& text) {
+ExitCode PrintText(const GlobalOptions& global, const std::string& text) {
   StdoutWriter out;
   out.Write(text);
   out.Flush();
-  return out.error() == 0 ? kExitOk : kExitError;
+  return Report(global, out.status());
 }
 
 void Note(const GlobalOptions& global, const std::string& text) {
   if (!global.quiet && global.output == OutputForm::kText) std::fprintf(stderr, "%s\n", text.c_str());
 }
 
-// Connects, calls, prints: the shape of every command that is one RPC.
+// Connects, calls, prints: the shape of every command that is one RPC. `mend` puts right what the answer cannot know.
 template <class Service, class Method, class Request, class Response, class Text>
-ExitCode OneCall(const GlobalOptions& global, Method method, const Request& request, Response* response, Text text) {
+ExitCode OneCall(const GlobalOptions& global, Method method, const Request& request, Response* response, Text text,
+                 const std::function<void()>& mend = [] {}) {
   auto connection = ConnectToBroker(global);
   if (!connection.ok()) return Report(global, connection.status());
   const Status status = CallUnary<Service>(**connection, method, request, response);
   if (!status.ok()) return Report(global, status);
-  if (global.output == OutputForm::kJson) return PrintJson(*response) ? kExitOk : kExitError;
+  mend();
+  if (global.output == OutputForm::kJson) return Report(global, PrintJson(*response));
   return text();
 }
 
@@ -101,6 +104,41 @@ ExitCode Confirm(const GlobalOptions& global, const TopicOptions& options, const
   return ReportUsage(global, "not confirmed; nothing was done");
 }
 
+// The log start that each partition is to have; `wanted` < 0: all of them.
+StatusOr<v1::DeleteRecordsRequest> PlanTrim(const v1::TopicDescription& topic, const Position& position, std::int32_t wanted) {
+  if (wanted >= topic.partitions_size()) return NoSuchPartition(topic.name(), wanted, topic.partitions_size());
+  v1::DeleteRecordsRequest request;
+  for (const v1::PartitionDescription& p : topic.partitions()) {
+    if (wanted >= 0 && wanted != p.partition()) continue;
+    const auto before = ResolvePosition(position, Offset(p.log_start()), Offset(p.high_watermark()));
+    if (!before.ok()) return Annotate(before.status(), topic.name() + "/" + std::to_string(p.partition()));
+    auto* target = request.add_targets();
+    target->mutable_partition()->set_topic(topic.name());
+    target->mutable_partition()->set_partition(p.partition());
+    target->set_before_offset(before->value());
+  }
+  return request;
+}
+
+ExitCode TellTrimmed(const GlobalOptions& global, const v1::TopicDescription& topic, const v1::DeleteRecordsRequest& request,
+                     const v1::DeleteRecordsResponse& response) {
+  ExitCode worst = kExitOk;
+  std::int64_t offsets = 0;
+  for (int i = 0; i < std::min(request.targets_size(), response.answers_size()); ++i) {
+    const std::int32_t partition = request.targets(i).partition().partition();
+    const Status status = Annotate(FromEntryError(response.answers(i).error()), topic.name() + "/" + std::to_string(partition));
+    if (!status.ok()) {
+      worst = Report(global, status);
+    } else {
+      offsets += std::max<std::int64_t>(response.answers(i).log_start() - topic.partitions(partition).log_start(), 0);
+    }
+  }
+  Note(global, "trimmed topic " + topic.name() + ": " + WithCommas(static_cast<std::uint64_t>(offsets)) + (offsets == 1 ? " record" : " records") + " deleted");
+  if (global.output != OutputForm::kJson) return worst;
+  const ExitCode printed = Report(global, PrintJson(response));
+  return worst == kExitOk ? printed : worst;
+}
+
 }  // namespace
 
 ExitCode TopicCreate(const GlobalOptions& global, const TopicOptions& options) {
@@ -116,6 +154,9 @@ ExitCode TopicCreate(const GlobalOptions& global, const TopicOptions& options) {
     Note(global, (options.validate_only ? "can be created: topic " : "created topic ") + options.topic + " with " + std::to_string(partitions) +
                      (partitions == 1 ? " partition" : " partitions"));
     return kExitOk;
+  }, [&] {
+    if (!options.validate_only) return;
+    for (v1::PartitionDescription& partition : *response.mutable_topic()->mutable_partitions()) partition.set_state("not created");
   });
 }
 
@@ -129,7 +170,7 @@ ExitCode TopicList(const GlobalOptions& global, bool internal) {
       table.Add({topic.name(), std::to_string(topic.partitions()), std::to_string(topic.replication_factor()), topic.durability()});
     }
     if (response.topics().empty()) Note(global, "no topics yet; create one with  cord topic create NAME -p 4");
-    return PrintText(table.Text());
+    return PrintText(global, table.Text());
   });
 }
 
@@ -141,7 +182,7 @@ ExitCode TopicDescribe(const GlobalOptions& global, const TopicOptions& options)
     const v1::TopicDescription& topic = response.topic();
     Uuid id;
     Uuid::FromBytes(topic.topic_id(), &id);
-    return PrintText("TOPIC " + topic.name() + "   ID " + id.ToString() + "   CREATED " + Rfc3339(topic.created_ms()) + "\n\n" + PartitionTable(topic) +
+    return PrintText(global, "TOPIC " + topic.name() + "   ID " + id.ToString() + "   CREATED " + Rfc3339(topic.created_ms()) + "\n\n" + PartitionTable(topic) +
                      "\n" + ConfigTable(topic.configs()));
   });
 }
@@ -166,14 +207,14 @@ ExitCode TopicSet(const GlobalOptions& global, const TopicOptions& options) {
     return ReportUsage(global, "nothing to set", "cord topic set " + options.topic + " -c retention.ms=60000    or    --reset retention.ms");
   }
   v1::AlterTopicConfigResponse response;
-  return OneCall<v1::Admin>(global, &v1::Admin::Stub::AlterTopicConfig, request, &response, [&] { return PrintText(ConfigTable(response.configs())); });
+  return OneCall<v1::Admin>(global, &v1::Admin::Stub::AlterTopicConfig, request, &response, [&] { return PrintText(global, ConfigTable(response.configs())); });
 }
 
 ExitCode TopicOffsets(const GlobalOptions& global, const TopicOptions& options) {
   v1::DescribeTopicRequest request;
   request.set_name(options.topic);
   v1::DescribeTopicResponse response;
-  return OneCall<v1::Admin>(global, &v1::Admin::Stub::DescribeTopic, request, &response, [&] { return PrintText(OffsetTable(response.topic())); });
+  return OneCall<v1::Admin>(global, &v1::Admin::Stub::DescribeTopic, request, &response, [&] { return PrintText(global, OffsetTable(response.topic())); });
 }
 
 ExitCode TopicGrow(const GlobalOptions& global, const TopicOptions& options) {
@@ -189,7 +230,8 @@ ExitCode TopicGrow(const GlobalOptions& global, const TopicOptions& options) {
 
 ExitCode TopicTrim(const GlobalOptions& global, const TopicOptions& options) {
   const auto position = ParsePosition(options.before, Clock::System().WallMs());
-  if (!position.ok()) return ReportUsage(global, MessageOf(position.status()));
+  if (!position.ok()) return ReportUsage(global, "--before: " + MessageOf(position.status()));
+  if (position->kind == Position::Kind::kTimestamp) return ReportUsage(global, "--before: trim takes start, end, an offset or -N");
   if (const ExitCode refused = Confirm(global, options, "trim"); refused != kExitOk) return refused;
   auto connection = ConnectToBroker(global);
   if (!connection.ok()) return Report(global, connection.status());
@@ -197,25 +239,11 @@ ExitCode TopicTrim(const GlobalOptions& global, const TopicOptions& options) {
   describe.set_name(options.topic);
   v1::DescribeTopicResponse topic;
   if (const Status status = CallUnary<v1::Admin>(**connection, &v1::Admin::Stub::DescribeTopic, describe, &topic); !status.ok()) return Report(global, status);
-  v1::DeleteRecordsRequest request;
-  for (const v1::PartitionDescription& p : topic.topic().partitions()) {
-    if (options.partition >= 0 && options.partition != p.partition()) continue;
-    if (position->kind == Position::Kind::kTimestamp) return ReportUsage(global, "trim takes start, end, an offset or -N");
-    const auto before = ResolvePosition(*position, Offset(p.log_start()), Offset(p.high_watermark()));
-    if (!before.ok()) return Report(global, Annotate(before.status(), options.topic + "/" + std::to_string(p.partition())));
-    auto* target = request.add_targets();
-    target->mutable_partition()->set_topic(options.topic);
-    target->mutable_partition()->set_partition(p.partition());
-    target->set_before_offset(before->value());
-  }
+  const auto request = PlanTrim(topic.topic(), *position, options.partition);
+  if (!request.ok()) return Report(global, request.status());
   v1::DeleteRecordsResponse response;
-  if (const Status status = CallUnary<v1::Log>(**connection, &v1::Log::Stub::DeleteRecords, request, &response); !status.ok()) return Report(global, status);
-  ExitCode worst = kExitOk;
-  for (const auto& answer : response.answers()) {
-    if (const Status status = FromEntryError(answer.error()); !status.ok()) worst = Report(global, status);
-  }
-  if (global.output == OutputForm::kJson && !PrintJson(response)) return kExitError;
-  return worst;
+  if (const Status status = CallUnary<v1::Log>(**connection, &v1::Log::Stub::DeleteRecords, *request, &response); !status.ok()) return Report(global, status);
+  return TellTrimmed(global, topic.topic(), *request, response);
 }
 
 ExitCode ClusterStatus(const GlobalOptions& global) {
@@ -229,7 +257,7 @@ ExitCode ClusterStatus(const GlobalOptions& global) {
                  std::to_string(broker.leaders()), std::to_string(broker.replicas()), HumanBytes(broker.disk_free_bytes()),
                  HumanBytes(broker.disk_total_bytes()), broker.version(), Rfc3339(broker.started_ms())});
     }
-    return PrintText("CLUSTER " + response.cluster_id() + "   " + (healthy ? "HEALTHY" : "DEGRADED") + "   controller: broker " +
+    return PrintText(global, "CLUSTER " + response.cluster_id() + "   " + (healthy ? "HEALTHY" : "DEGRADED") + "   controller: broker " +
                      std::to_string(response.controller_id()) + "\n" + table.Text() + "TOPICS " + std::to_string(response.topics()) + "   PARTITIONS " +
                      std::to_string(response.partitions()) + "   leaderless " + std::to_string(response.leaderless_partitions()) + "\n");
   });
@@ -242,7 +270,7 @@ ExitCode BrokerDescribe(const GlobalOptions& global) {
     for (const v1::ShardDescription& shard : response.shards()) {
       shards.Add({std::to_string(shard.shard()), shard.state(), std::to_string(shard.partitions()), HumanBytes(shard.disk_bytes())});
     }
-    return PrintText("BROKER " + std::to_string(response.broker_id()) + "   VERSION " + response.version() + "   STARTED " + Rfc3339(response.started_ms()) +
+    return PrintText(global, "BROKER " + std::to_string(response.broker_id()) + "   VERSION " + response.version() + "   STARTED " + Rfc3339(response.started_ms()) +
                      "\nDATA " + response.data_dir() + "   DISK FREE " + HumanBytes(response.disk_free_bytes()) + " of " +
                      HumanBytes(response.disk_total_bytes()) + " (" + response.disk_level() + ")\n\n" + shards.Text() + "\n" +
                      ConfigTable(response.configs()));

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <cstring>
 #include <optional>
 #include <string>
 #include <vector>
@@ -86,10 +85,7 @@ StatusOr<std::vector<Range>> PlanRanges(BrokerConnection& connection, const Topi
   std::sort(wanted.begin(), wanted.end());
   wanted.erase(std::unique(wanted.begin(), wanted.end()), wanted.end());
   for (const std::int32_t index : wanted) {
-    if (index < 0 || index >= topic.partitions()) {
-      return Error(Reason::kUnknownTopicOrPartition,
-                   "topic \"" + topic.name + "\" has no partition " + std::to_string(index) + "; it has " + std::to_string(topic.partitions()) + ", from 0");
-    }
+    if (index < 0 || index >= topic.partitions()) return NoSuchPartition(topic.name, index, topic.partitions());
     ranges.push_back(Range{PartitionIndex(index), {}, {}, {}, std::nullopt});
   }
   CORDWOOD_ASSIGN_OR_RETURN(const v1::ListOffsetsResponse ends, ListOffsets(connection, topic, ranges, std::nullopt));
@@ -147,7 +143,7 @@ class Printer {
       }
     }
     out_.Flush();
-    if (out_.error() != 0) return Fail(absl::UnknownError(std::string("cannot write to stdout: ") + std::strerror(out_.error())));
+    if (out_.error() != 0) return Fail(out_.status());
     return kExitOk;
   }
 
@@ -220,7 +216,7 @@ ExitCode Consume(const GlobalOptions& global, const ConsumeCommandOptions& optio
   std::optional<RecordFormat> format;
   if (options.has_format) {
     auto parsed = RecordFormat::Parse(options.format);
-    if (!parsed.ok()) return ReportUsage(global, MessageOf(parsed.status()), std::string(kFormatEscapes));
+    if (!parsed.ok()) return ReportUsage(global, "--format: " + MessageOf(parsed.status()), std::string(kFormatEscapes));
     format = *std::move(parsed);
   }
   CatchInterrupts();

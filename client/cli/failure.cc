@@ -2,23 +2,37 @@
 // The table of exit codes and the shape of error messages.
 #include "client/cli/failure.h"
 
+#include <algorithm>
 #include <cstdio>
 
 #include "absl/status/status.h"
+#include "absl/strings/ascii.h"
+#include "absl/strings/cord.h"
 #include "client/cli/record_json.h"
 #include "client/internal/rpc_error.h"
 
 namespace cordwood::client {
 namespace {
 
+constexpr char kPartitionUrl[] = "cordwood/no_such_partition";  // empty
+
+// As it can be pasted into a command line.
+std::string ShellWord(const std::string& text) {
+  const bool plain = std::all_of(text.begin(), text.end(), [](char c) { return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '.' || c == '_' || c == '-'; });
+  return plain && !text.empty() ? text : "'" + text + "'";
+}
+
 // What to try, where the error itself does not say.
 std::string HintFor(const GlobalOptions& options, const Status& status) {
+  const std::string topic = ShellWord(options.topic.empty() ? "TOPIC" : options.topic);
   switch (ReasonOf(status)) {
-    case Reason::kUnknownTopicOrPartition: return "list the topics with  cord topic ls,  create one with  cord topic create NAME -p 4";
-    case Reason::kOffsetOutOfRange: return "see where each partition starts and ends with  cord topic offsets TOPIC";
-    case Reason::kTopicAlreadyExists: return "look at it with  cord topic describe TOPIC";
-    case Reason::kDiskFull: return "free space on the broker's disk, or lower retention.ms or retention.bytes with  cord topic set";
-    case Reason::kMessageTooLarge: return "raise max.message.bytes with  cord topic set TOPIC -c max.message.bytes=N";
+    case Reason::kUnknownTopicOrPartition:
+      if (status.GetPayload(kPartitionUrl).has_value()) return "see its partitions with  cord topic offsets " + topic;
+      return "list the topics with  cord topic ls,  create this one with  cord topic create " + topic + " -p 4";
+    case Reason::kOffsetOutOfRange: return "see where each partition starts and ends with  cord topic offsets " + topic;
+    case Reason::kTopicAlreadyExists: return "look at it with  cord topic describe " + topic;
+    case Reason::kDiskFull: return "free space on the broker's disk, or lower retention.ms or retention.bytes with  cord topic set " + topic;
+    case Reason::kMessageTooLarge: return "raise max.message.bytes with  cord topic set " + topic + " -c max.message.bytes=N";
     case Reason::kPoisoned: return "a disk write failed on the broker; see its log, then restart it";
     default: break;
   }
@@ -33,7 +47,7 @@ ExitCode Print(const GlobalOptions& options, const std::string& code, const std:
                ExitCode exit_code) {
   std::string text;
   if (options.output == OutputForm::kJson) {
-    text = "{\"error\":{\"code\":\"" + code + "\",\"reason\":\"" + reason + "\",\"message\":";
+    text = "{\"error\":{\"code\":\"" + code + "\",\"reason\":\"" + (reason.empty() ? code : reason) + "\",\"message\":";
     AppendJsonString(IsUtf8(message) ? message : HexOf(message), &text);
     if (!hint.empty()) {
       text += ",\"hint\":";
@@ -68,9 +82,17 @@ ExitCode ExitCodeOf(const Status& status) {
 }
 
 ExitCode Report(const GlobalOptions& options, const Status& status, const std::string& hint) {
+  if (status.ok()) return kExitOk;
   const bool has_reason = ReasonOf(status) != Reason::kUnknownServerError;
   return Print(options, CodeName(status.code()), has_reason ? std::string(ReasonName(ReasonOf(status))) : "", MessageOf(status),
                hint.empty() ? HintFor(options, status) : hint, ExitCodeOf(status));
+}
+
+Status NoSuchPartition(const std::string& topic, std::int32_t partition, std::int32_t partitions) {
+  Status status = Error(Reason::kUnknownTopicOrPartition,
+                        "topic \"" + topic + "\" has no partition " + std::to_string(partition) + "; it has " + std::to_string(partitions) + ", from 0");
+  status.SetPayload(kPartitionUrl, absl::Cord());
+  return status;
 }
 
 ExitCode ReportUsage(const GlobalOptions& options, const std::string& message, const std::string& hint) {

@@ -2,6 +2,7 @@
 // How a command ends: exit codes, and errors that say what happened, why, and what to try.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "client/cli/options.h"
@@ -30,8 +31,10 @@ std::string CodeName(absl::StatusCode code);
 // To stderr, as text or with -o json as {"error":{"code":…,"reason":…,"message":…,"hint":…}}:
 //     error: topic "ordres" does not exist  [UNKNOWN_TOPIC_OR_PARTITION]
 //       hint: …
-// Returns the exit code.
+// Returns the exit code. Of OK nothing is printed.
 ExitCode Report(const GlobalOptions& options, const Status& status, const std::string& hint = "");
+// UNKNOWN_TOPIC_OR_PARTITION: the topic is there, the partition is not. Report() knows what to try then.
+Status NoSuchPartition(const std::string& topic, std::int32_t partition, std::int32_t partitions);
 // A command line that cannot be: exit code 2.
 ExitCode ReportUsage(const GlobalOptions& options, const std::string& message, const std::string& hint = "");
 

@@ -2,7 +2,9 @@
 // Reads in large pieces, cuts at \n.
 #include "client/cli/line_reader.h"
 
+#include <fcntl.h>
 #include <poll.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -17,6 +19,20 @@ constexpr std::size_t kPieceBytes = 256 * 1024;
 constexpr int kPollMs = 100;  // how often a wait looks for an interrupt that came between the question and the wait
 
 }  // namespace
+
+StatusOr<LineInput> LineInput::Open(const std::string& file) {
+  LineInput input;
+  if (!file.empty() && file != "-") {
+    input.name_ = file;
+    input.fd_ = open(file.c_str(), O_RDONLY | O_CLOEXEC);
+    if (input.fd_ < 0) return absl::NotFoundError("cannot open " + file + ": " + std::strerror(errno));
+  }
+  struct stat about {};
+  if (fstat(input.fd_, &about) != 0) return absl::NotFoundError("cannot read " + input.name_ + ": " + std::strerror(errno));
+  if (S_ISDIR(about.st_mode)) return absl::NotFoundError("cannot read " + input.name_ + ": " + std::strerror(EISDIR));
+  if (S_ISREG(about.st_mode)) input.bytes_ = static_cast<std::uint64_t>(about.st_size);
+  return input;
+}
 
 LineReader::LineReader(int fd, std::size_t line_bytes_max, std::function<bool()> interrupted)
     : fd_(fd), line_bytes_max_(line_bytes_max), interrupted_(std::move(interrupted)) {}

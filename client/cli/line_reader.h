@@ -13,6 +13,22 @@
 
 namespace cordwood::client {
 
+// Where lines come from; stays open until the process ends.
+class LineInput {
+ public:
+  // Empty or "-": standard input. NOT_FOUND names what cannot be opened or is a directory.
+  static StatusOr<LineInput> Open(const std::string& file);
+
+  int fd() const { return fd_; }
+  const std::string& name() const { return name_; }
+  std::uint64_t bytes() const { return bytes_; }  // 0: not known
+
+ private:
+  int fd_ = 0;
+  std::string name_ = "standard input";
+  std::uint64_t bytes_ = 0;
+};
+
 // A line ends at \n, which does not belong to it; \r and NUL are bytes like any other; the last line needs no \n. A line above `line_bytes_max` is read to
 // its end but only its beginning is kept.
 // Threading: none of its own.

@@ -2,6 +2,7 @@
 // Lines byte for byte, whatever they hold and however they arrive.
 #include "client/cli/line_reader.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <unistd.h>
@@ -90,6 +91,13 @@ TEST(LineReaderTest, AnInterruptEndsTheInput) {
   close(ends[1]);
 }
 
+TEST(LineInputTest, WhatCannotBeReadIsNamedBeforeAnythingIsRead) {
+  EXPECT_EQ(MessageOf(LineInput::Open("/").status()), "cannot read /: Is a directory");
+  EXPECT_EQ(MessageOf(LineInput::Open("/nowhere").status()), "cannot open /nowhere: No such file or directory");
+  EXPECT_EQ(LineInput::Open("/dev/null")->name(), "/dev/null");
+  EXPECT_EQ(LineInput::Open("-")->name(), "standard input");
+}
+
 TEST(LineReaderTest, AReadErrorIsTold) {
   LineReader reader(999, 100, [] { return false; });
   EXPECT_EQ(MessageOf(reader.Next().status()), "Bad file descriptor");
@@ -106,6 +114,17 @@ TEST(StdoutWriterTest, ABrokenPipeIsTheEndAndNoError) {
   EXPECT_TRUE(writer.closed());
   EXPECT_EQ(writer.error(), 0);
   close(ends[1]);
+}
+
+TEST(StdoutWriterTest, AFullDiskIsAnErrorInWords) {
+  const int full = open("/dev/full", O_WRONLY | O_CLOEXEC);
+  StdoutWriter out(full);
+  EXPECT_TRUE(out.status().ok());
+  out.Write("x");
+  out.Flush();
+  EXPECT_EQ(MessageOf(out.status()), "cannot write to stdout: No space left on device");
+  EXPECT_FALSE(out.closed());
+  close(full);
 }
 
 TEST(TableTest, NumbersStandRightWordsLeft) {

@@ -4,8 +4,13 @@
 #include <malloc.h>
 
 #include <algorithm>
+#include <charconv>
+#include <cstdint>
 #include <functional>
+#include <iterator>
+#include <limits>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/synchronization/mutex.h"
@@ -39,6 +44,33 @@ struct CommandLine {
   std::function<ExitCode()> run;
 };
 
+CLI::Validator Whole(std::int64_t min, std::int64_t max) {
+  return CLI::Validator(
+      [min, max](const std::string& text) {
+        std::int64_t value = 0;
+        const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+        if (error == std::errc() && end == text.data() + text.size() && !text.empty() && value >= min && value <= max) return std::string();
+        return "\"" + text + "\": write a whole number from " + std::to_string(min) + " to " + std::to_string(max);
+      },
+      "");
+}
+CLI::Validator PartitionCount() { return Whole(1, std::numeric_limits<std::int32_t>::max()); }
+CLI::Validator PartitionNumber() { return Whole(0, std::numeric_limits<std::int32_t>::max() - 1); }
+
+// An empty text is no way to leave an option out: in a script it is a variable that was never set.
+CLI::Validator NotEmpty(const std::string& right) {
+  return CLI::Validator([right](const std::string& text) { return text.empty() ? "empty; write " + right : std::string(); }, "");
+}
+
+CLI::Validator KeyValue() {
+  return CLI::Validator(
+      [](const std::string& text) {
+        const std::size_t equals = text.find('=');
+        return equals == 0 || equals == std::string::npos ? "\"" + text + "\": write it as KEY=VALUE" : std::string();
+      },
+      "");
+}
+
 void AddGlobals(CLI::App& app, CommandLine& line) {
   app.add_option("-b,--brokers", line.global.brokers, "brokers as HOST:PORT,…; else CORD_BROKERS, else 127.0.0.1:9600")
       ->envname("CORD_BROKERS")
@@ -68,9 +100,9 @@ void AddTopicCommands(CLI::App& app, CommandLine& line) {
                              "  cord topic create orders -p 4\n  cord topic create logs -c durability=os -c retention.ms=60000",
                              [&line] { return TopicCreate(line.global, line.topic); });
   named(create);
-  create->add_option("-p,--partitions", o.partitions, "number of partitions; 1 unless said")->check(CLI::PositiveNumber)->type_name("N");
-  create->add_option("-r,--replication-factor", o.replication, "copies; min(3, brokers) unless said")->check(CLI::PositiveNumber)->type_name("N");
-  create->add_option("-c,--config", o.configs, "a topic's config, may be repeated")->type_name("KEY=VALUE")->allow_extra_args(false);
+  create->add_option("-p,--partitions", o.partitions, "number of partitions; 1 unless said")->check(PartitionCount())->type_name("N");
+  create->add_option("-r,--replication-factor", o.replication, "copies; min(3, brokers) unless said")->check(Whole(1, 32767))->type_name("N");
+  create->add_option("-c,--config", o.configs, "a topic's config, may be repeated")->check(KeyValue())->type_name("KEY=VALUE")->allow_extra_args(false);
   create->add_flag("--dry-run", o.validate_only, "check, create nothing");
 
   CLI::App* list = Command(*topic, line, "ls", "list topics", "  cord topic ls\n  cord topic ls -o json",
@@ -86,7 +118,7 @@ void AddTopicCommands(CLI::App& app, CommandLine& line) {
   CLI::App* set = Command(*topic, line, "set", "change a topic's configs", "  cord topic set orders -c retention.ms=60000\n  cord topic set orders --reset retention.ms",
                           [&line] { return TopicSet(line.global, line.topic); });
   named(set);
-  set->add_option("-c,--config", o.configs, "may be repeated")->type_name("KEY=VALUE")->allow_extra_args(false);
+  set->add_option("-c,--config", o.configs, "may be repeated")->check(KeyValue())->type_name("KEY=VALUE")->allow_extra_args(false);
   set->add_option("--reset", o.reset, "back to the default, may be repeated")->type_name("KEY")->allow_extra_args(false);
   CLI::App* offsets = Command(*topic, line, "offsets", "where each partition starts and ends", "  cord topic offsets orders",
                               [&line] { return TopicOffsets(line.global, line.topic); });
@@ -94,12 +126,12 @@ void AddTopicCommands(CLI::App& app, CommandLine& line) {
   CLI::App* grow = Command(*topic, line, "grow", "give a topic more partitions", "  cord topic grow orders -p 8",
                            [&line] { return TopicGrow(line.global, line.topic); });
   named(grow);
-  grow->add_option("-p,--partitions", o.partitions, "the new total")->required()->check(CLI::PositiveNumber)->type_name("N");
+  grow->add_option("-p,--partitions", o.partitions, "the new total")->required()->check(PartitionCount())->type_name("N");
   CLI::App* trim = Command(*topic, line, "trim", "delete the records before a position", "  cord topic trim orders --before 1000 -p 0 --yes",
                            [&line] { return TopicTrim(line.global, line.topic); });
   named(trim);
   trim->add_option("--before", o.before, "start, end, an offset or -N")->required()->type_name("POSITION");
-  trim->add_option("-p,--partition", o.partition, "one partition; all unless said")->check(CLI::NonNegativeNumber)->type_name("N");
+  trim->add_option("-p,--partition", o.partition, "one partition; all unless said")->check(PartitionNumber())->type_name("N");
   trim->add_flag("-y,--yes", o.yes, "do not ask");
 }
 
@@ -114,13 +146,13 @@ void AddProduce(CLI::App& app, CommandLine& line) {
                                 return Produce(line.global, line.produce);
                               });
   produce->add_option("topic", o.topic, "where to")->required()->type_name("TOPIC");
-  produce->add_option("--file", o.file, "read this instead of standard input")->type_name("FILE");
-  produce->add_option("--key-delim", o.key_delim, "the key stands before it, the value after it")->type_name("TEXT");
-  produce->add_option("--key-regex", o.key_regex, "the key is its first group; the value stays the whole line")->type_name("RE2");
-  produce->add_option("-p,--partition", o.partition, "to this partition; by key, or any, unless said")->check(CLI::NonNegativeNumber)->type_name("N");
-  produce->add_option("-H,--header", o.headers, "on every record, may be repeated")->type_name("KEY=VALUE")->allow_extra_args(false);
-  produce->add_option("--rate", o.rate, "not faster than this, as 1000/s")->type_name("N/s");
-  produce->add_option("-F,--format", o.format, "print each record so once it is acknowledged")->type_name("FORMAT");
+  produce->add_option("--file", o.file, "read this instead of standard input")->check(NotEmpty("a file's name, or - for standard input"))->type_name("FILE");
+  produce->add_option("--key-delim", o.key_delim, "the key stands before it, the value after it")->check(NotEmpty("what stands between key and value"))->type_name("TEXT");
+  produce->add_option("--key-regex", o.key_regex, "the key is its first group; the value stays the whole line")->check(NotEmpty("an expression"))->type_name("RE2");
+  produce->add_option("-p,--partition", o.partition, "to this partition; by key, or any, unless said")->check(PartitionNumber())->type_name("N");
+  produce->add_option("-H,--header", o.headers, "on every record, may be repeated")->check(KeyValue())->type_name("KEY=VALUE")->allow_extra_args(false);
+  produce->add_option("--rate", o.rate, "not faster than this, as 1000/s")->check(NotEmpty("1000/s"))->type_name("N/s");
+  produce->add_option("-F,--format", o.format, "print each record so once it is acknowledged")->check(NotEmpty("a format, as '%p %o %v\\n'"))->type_name("FORMAT");
   produce->add_option("-z,--compression", o.compression, "none, gzip, snappy, lz4 or zstd")->type_name("CODEC")->capture_default_str();
   produce->add_option("--acks", o.acks, "all, leader or none")->type_name("ACKS")->capture_default_str();
   produce->add_option("--batch-size", o.batch_bytes, "a batch is closed at this size")->type_name("SIZE")->capture_default_str();
@@ -139,13 +171,20 @@ void AddConsume(CLI::App& app, CommandLine& line) {
                                 line.consume.has_format = !line.consume.format.empty();
                                 return Consume(line.global, line.consume);
                               });
+  const CLI::Validator position = NotEmpty("start, end, an offset, -10 or @TIME");
   consume->add_option("topic", o.topic, "where from")->required()->type_name("TOPIC");
-  consume->add_option("--from", o.from, "first record; end with -f, else start, unless said")->type_name("POSITION");
-  consume->add_option("--to", o.to, "stop before this; the log end as it is now unless said")->type_name("POSITION");
-  consume->add_option("-p,--partition", o.partitions, "only this one, may be repeated")->check(CLI::NonNegativeNumber)->type_name("N")->allow_extra_args(false);
-  consume->add_option("-n,--count", o.count, "no more than so many records, over all partitions")->check(CLI::NonNegativeNumber)->type_name("N");
+  consume->add_option("--from", o.from, "first record; end with -f, else start, unless said")->check(position)->type_name("POSITION");
+  consume->add_option("--to", o.to, "stop before this; the log end as it is now unless said")->check(position)->type_name("POSITION");
+  consume->add_option("-p,--partition", o.partitions, "only this one, may be repeated")->check(PartitionNumber())->type_name("N")->allow_extra_args(false);
+  consume->add_option("-n,--count", o.count, "no more than so many records, over all partitions")->check(Whole(0, std::numeric_limits<std::int64_t>::max()))->type_name("N");
   consume->add_flag("-f,--follow", o.follow, "wait for more until interrupted");
-  consume->add_option("-F,--format", o.format, "print each record so; values on a terminal, JSON lines in a pipe, unless said")->type_name("FORMAT");
+  consume->add_option("-F,--format", o.format, "print each record so; values on a terminal, JSON lines in a pipe, unless said")->check(NotEmpty("a format, as '%v\\n'"))->type_name("FORMAT");
+}
+
+// A global option whose value is the next word.
+bool TakesValue(std::string_view word) {
+  static constexpr std::string_view kWords[] = {"-b", "--brokers", "-o", "--output", "--timeout"};
+  return std::find(std::begin(kWords), std::end(kWords), word) != std::end(kWords);
 }
 
 // Of a command line that does not parse: the first word that is no command here, and the nearest one that is.
@@ -160,6 +199,7 @@ Misunderstanding FindMisunderstanding(const CLI::App& app, int argc, char** argv
   for (int i = 1; i < argc; ++i) {
     const std::string word = argv[i];
     const auto commands = at->get_subcommands([](const CLI::App*) { return true; });
+    if (TakesValue(word)) ++i;
     if (word.empty() || word[0] == '-' || commands.empty()) continue;
     const auto found = std::find_if(commands.begin(), commands.end(), [&](const CLI::App* c) { return c->check_name(word); });
     if (found != commands.end()) {
@@ -170,7 +210,9 @@ Misunderstanding FindMisunderstanding(const CLI::App& app, int argc, char** argv
     std::vector<std::string> names;
     for (const CLI::App* command : commands) names.push_back(command->get_name());
     const auto nearest = NearestName(word, names);
-    return {"there is no command \"" + path + word + "\"", nearest.has_value() ? "did you mean  " + path + *nearest + "?" : "see  " + path + "--help"};
+    std::string all;
+    for (const std::string& name : names) all += (all.empty() ? "" : ", ") + name;
+    return {"there is no command \"" + path + word + "\"", nearest.has_value() ? "did you mean  " + path + *nearest + "?" : "the commands are " + all + "; see  " + path + "--help"};
   }
   return {"", "see  " + path + "--help"};
 }
@@ -203,13 +245,14 @@ ExitCode Main(int argc, char** argv) {
     return kExitOk;
   } catch (const CLI::ParseError& error) {
     const Misunderstanding word = FindMisunderstanding(app, argc, argv);
-    const bool command = !word.what.empty() && app.count("--brokers") == 0 && app.count("--timeout") == 0 && app.count("--output") == 0;
-    return ReportUsage(line.global, command ? word.what : error.what(), word.hint);
+    line.global.output = line.output == "json" ? OutputForm::kJson : OutputForm::kText;
+    return ReportUsage(line.global, word.what.empty() ? error.what() : word.what, word.hint);
   }
   line.global.output = line.output == "json" ? OutputForm::kJson : OutputForm::kText;
   const auto timeout = ParseDurationMs(line.timeout);
   if (!timeout.ok() || *timeout == 0) return ReportUsage(line.global, "--timeout: a duration above zero, as 30s");
   line.global.timeout = absl::Milliseconds(*timeout);
+  for (const std::string* topic : {&line.topic.topic, &line.produce.topic, &line.consume.topic}) line.global.topic += *topic;  // one command, one topic
   if (const auto addresses = ParseAddresses(line.global.brokers); !addresses.ok()) return ReportUsage(line.global, MessageOf(addresses.status()));
   return line.run();
 }

@@ -17,6 +17,7 @@ struct GlobalOptions {
   OutputForm output = OutputForm::kText;
   absl::Duration timeout = absl::Seconds(30);  // of a request; of a produced record's acknowledgement
   bool quiet = false;                          // no summary, no progress
+  std::string topic;                           // the command's, for hints; empty: it has none
 };
 
 struct TopicOptions {

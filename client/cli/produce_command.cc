@@ -1,15 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // cord produce: one record a line, from a file or standard input.
-#include <fcntl.h>
 #include <poll.h>
 #include <re2/re2.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <cstdio>
-#include <cstring>
 #include <memory>
 #include <optional>
 #include <string>
@@ -33,6 +29,7 @@ namespace {
 
 constexpr std::uint64_t kFailuresNamedMax = 20;
 constexpr std::uint64_t kOutagesNamedMax = 3;  // failures that are about the broker are all alike
+constexpr std::int64_t kBatchBytesMax = 8 * 1024 * 1024;
 constexpr absl::Duration kProgressEvery = absl::Milliseconds(250);
 
 absl::Duration Now() { return Clock::System().Monotonic(); }
@@ -130,7 +127,8 @@ class Outcome {
     std::uint64_t named = 0;      // of the failed
     Status first_failure;
     bool hopeless = false;  // the failures are about the broker, not about the records
-    bool stdout_gone = false;
+    bool stdout_gone = false;  // the reader went away
+    Status stdout_status;      // why nothing more can be written
   };
   Counts counts() {
     MutexLock lock(mu_);
@@ -185,9 +183,10 @@ class Outcome {
 
   void Flush() {
     out_.Flush();
-    if (!out_.closed()) return;
+    if (!out_.closed() && out_.error() == 0) return;
     MutexLock lock(mu_);
-    counts_.stdout_gone = true;
+    counts_.stdout_gone = out_.closed();
+    counts_.stdout_status = out_.status();
   }
 
   const GlobalOptions& global_;
@@ -206,12 +205,18 @@ StatusOr<Codec> ParseCodec(const std::string& name) {
   return Error(Reason::kInvalidRequest, "--compression \"" + name + "\": none, gzip, snappy, lz4 or zstd");
 }
 
+StatusOr<std::int64_t> Named(const char* option, StatusOr<std::int64_t> value) {
+  if (!value.ok()) return Annotate(value.status(), option);
+  return value;
+}
+
 StatusOr<ProduceOptions> MakeOptions(const GlobalOptions& global, const ProduceCommandOptions& command) {
   ProduceOptions options;
   CORDWOOD_ASSIGN_OR_RETURN(options.codec, ParseCodec(command.compression));
-  CORDWOOD_ASSIGN_OR_RETURN(const std::int64_t batch, ParseBytes(command.batch_bytes));
-  CORDWOOD_ASSIGN_OR_RETURN(const std::int64_t linger, ParseDurationMs(command.linger));
-  options.batch_bytes = static_cast<std::size_t>(std::clamp<std::int64_t>(batch, 1, 1 << 23));
+  CORDWOOD_ASSIGN_OR_RETURN(const std::int64_t batch, Named("--batch-size", ParseBytes(command.batch_bytes)));
+  CORDWOOD_ASSIGN_OR_RETURN(const std::int64_t linger, Named("--linger", ParseDurationMs(command.linger)));
+  if (batch < 1 || batch > kBatchBytesMax) return Error(Reason::kInvalidRequest, "--batch-size \"" + command.batch_bytes + "\": write a size from 1 to 8MiB");
+  options.batch_bytes = static_cast<std::size_t>(batch);
   options.linger = absl::Milliseconds(linger);
   options.send_timeout = options.core.delivery_timeout = global.timeout;
   options.core.answer_timeout = std::min(options.core.answer_timeout, global.timeout);
@@ -223,13 +228,6 @@ StatusOr<ProduceOptions> MakeOptions(const GlobalOptions& global, const ProduceC
     return Error(Reason::kInvalidRequest, "--acks \"" + command.acks + "\": all, leader or none");
   }
   return options;
-}
-
-StatusOr<int> OpenInput(const std::string& file) {
-  if (file.empty() || file == "-") return STDIN_FILENO;
-  const int fd = open(file.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return absl::NotFoundError("cannot open " + file + ": " + std::strerror(errno));
-  return fd;
 }
 
 // The loop over the lines. OK, or why it had to stop before the end of the input.
@@ -246,9 +244,11 @@ class Feeder {
     progress_ = !global.quiet && isatty(STDERR_FILENO) != 0 && global.output == OutputForm::kText;
   }
 
-  Status Run(LineReader& input, std::uint64_t input_bytes, ProduceClient& producer, Outcome& outcome) {
+  Status Run(const LineInput& input, LineReader& lines, ProduceClient& producer, Outcome& outcome) {
     while (true) {
-      CORDWOOD_ASSIGN_OR_RETURN(const auto line, input.Next());
+      const auto next = lines.Next();
+      if (!next.ok()) return Annotate(next.status(), "cannot read " + input.name());
+      const std::optional<LineReader::Line>& line = *next;
       if (!line.has_value()) return absl::OkStatus();
       pace_.Wait(sent_);
       if (Interrupted()) return absl::OkStatus();
@@ -271,8 +271,8 @@ class Feeder {
       }
       if ((sent_ & 255) != 0) continue;
       const Outcome::Counts counts = outcome.counts();
-      if (counts.stdout_gone || counts.hopeless) return absl::OkStatus();
-      ShowProgress(input.bytes_read(), input_bytes);
+      if (counts.stdout_gone || !counts.stdout_status.ok() || counts.hopeless) return absl::OkStatus();
+      ShowProgress(lines.bytes_read(), input.bytes());
     }
   }
 
@@ -321,6 +321,7 @@ ExitCode Verdict(const Outcome::Counts& counts, const Status& stopped, const Glo
     const ExitCode code = Report(global, stopped);
     return counts.acknowledged > 0 && code == kExitUnavailable ? kExitPartial : code;
   }
+  if (!counts.stdout_status.ok()) return Report(global, counts.stdout_status);
   if (counts.failed > 0) return counts.acknowledged == 0 && counts.hopeless ? ExitCodeOf(counts.first_failure) : kExitPartial;
   if (counts.stdout_gone) return kExitOk;
   return Interrupted() ? kExitInterrupted : kExitOk;
@@ -334,15 +335,15 @@ ExitCode Produce(const GlobalOptions& global, const ProduceCommandOptions& optio
   const auto keys = KeyRule::Make(options);
   if (!keys.ok()) return ReportUsage(global, MessageOf(keys.status()));
   const auto rate = options.rate.empty() ? StatusOr<double>(0.0) : ParseRate(options.rate);
-  if (!rate.ok()) return ReportUsage(global, MessageOf(rate.status()));
+  if (!rate.ok()) return ReportUsage(global, "--rate: " + MessageOf(rate.status()));
   std::optional<RecordFormat> format;
   if (options.has_format) {
     auto parsed = RecordFormat::Parse(options.format);
-    if (!parsed.ok()) return ReportUsage(global, MessageOf(parsed.status()), std::string(kFormatEscapes));
+    if (!parsed.ok()) return ReportUsage(global, "--format: " + MessageOf(parsed.status()), std::string(kFormatEscapes));
     format = *std::move(parsed);
   }
-  const auto fd = OpenInput(options.file);
-  if (!fd.ok()) return ReportUsage(global, MessageOf(fd.status()));
+  const auto input = LineInput::Open(options.file);
+  if (!input.ok()) return ReportUsage(global, MessageOf(input.status()));
   CatchInterrupts();
 
   auto connection = ConnectToBroker(global);
@@ -350,10 +351,7 @@ ExitCode Produce(const GlobalOptions& global, const ProduceCommandOptions& optio
   MetadataCache metadata(**connection);
   const auto topic = metadata.Get(options.topic);
   if (!topic.ok()) return Report(global, topic.status());
-  if (options.partition >= topic->partitions()) {
-    return Report(global, Error(Reason::kUnknownTopicOrPartition, "topic \"" + options.topic + "\" has no partition " + std::to_string(options.partition) +
-                                                                      "; it has " + std::to_string(topic->partitions()) + ", from 0"));
-  }
+  if (options.partition >= topic->partitions()) return Report(global, NoSuchPartition(options.topic, options.partition, topic->partitions()));
   ClientLoop loop("cord");
   Outcome outcome(global, options.topic, std::move(format), loop);
   const absl::Duration start = Now();
@@ -365,10 +363,8 @@ ExitCode Produce(const GlobalOptions& global, const ProduceCommandOptions& optio
       if (global.quiet) return;
       std::fprintf(stderr, status.ok() ? "connected again%s\n" : "connection lost (%s); trying again\n", status.ok() ? "" : InShort(status).c_str());
     });
-    struct stat input_stat {};
-    const bool sized = fstat(*fd, &input_stat) == 0 && S_ISREG(input_stat.st_mode);
-    LineReader input(*fd, produce_options->record_bytes_max, &Interrupted);
-    stopped = feeder.Run(input, sized ? static_cast<std::uint64_t>(input_stat.st_size) : 0, producer, outcome);
+    LineReader lines(input->fd(), produce_options->record_bytes_max, &Interrupted);
+    stopped = feeder.Run(*input, lines, producer, outcome);
     (void)producer.Close(outcome.counts().hopeless ? absl::ZeroDuration() : global.timeout + absl::Seconds(1));
   }
   outcome.FlushStdout();

@@ -100,7 +100,9 @@ StatusOr<RecordFormat::Piece> RecordFormat::Percent(std::string_view text, std::
   } else if (encoding == "rfc3339" && piece.what == 'd') {
     piece.encoding = Encoding::kRfc3339;
   } else {
-    return piece;  // rpk's other forms do not exist here: the braces are text
+    const std::string letter = "%" + std::string(1, text[start + 1]);
+    const std::string right = bytes ? letter + "{hex} or " + letter + "{base64}" : piece.what == 'd' ? "%d{rfc3339}" : letter;
+    return Bad(text, *at, "there is no " + letter + "{" + std::string(encoding) + "}; write " + right + ", and \\x7b for a brace as text");
   }
   *at = close + 1;
   return piece;

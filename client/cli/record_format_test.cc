@@ -56,6 +56,8 @@ TEST_F(RecordFormatTest, WhatDoesNotExistIsNamedWithItsPlace) {
   EXPECT_EQ(Format("\\q"), "format \"\\q\": there is no \\q at character 1");
   EXPECT_EQ(Format("\\x4"), "format \"\\x4\": \\x takes two hex digits at character 1");
   EXPECT_EQ(Format("%v{hex"), "format \"%v{hex\": { without } at character 3");
+  EXPECT_EQ(Format("%v{foo}"), "format \"%v{foo}\": there is no %v{foo}; write %v{hex} or %v{base64}, and \\x7b for a brace as text at character 3");
+  EXPECT_EQ(Format("%p{hex}"), "format \"%p{hex}\": there is no %p{hex}; write %p, and \\x7b for a brace as text at character 3");
 }
 
 TEST_F(RecordFormatTest, JsonLineNamesItsEncodings) {

@@ -14,10 +14,11 @@ class Message;
 
 namespace cordwood::client {
 
-// Connected, or why not; a wrong address list is INVALID_REQUEST. Bounded by a few seconds per address.
+// Connected, or why not; a wrong address list is INVALID_REQUEST. Bounded by a few seconds per address. Where all addresses
+// are this machine's and refuse, it tries for up to 2 s: a broker that was started a moment ago does not listen yet.
 StatusOr<std::unique_ptr<BrokerConnection>> ConnectToBroker(const GlobalOptions& options);
 
-// The RPC's answer as protobuf JSON on stdout: proto field names, every field, one document. False if stdout is gone or full.
-bool PrintJson(const google::protobuf::Message& message);
+// The RPC's answer as protobuf JSON on stdout: proto field names, every field, one document. UNKNOWN if stdout takes it not, as on a full disk.
+Status PrintJson(const google::protobuf::Message& message);
 
 }  // namespace cordwood::client

@@ -6,6 +6,8 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstring>
+#include <string>
 
 namespace cordwood::client {
 
@@ -25,6 +27,10 @@ void StdoutWriter::Flush() {
     }
   }
   buffer_.clear();
+}
+
+Status StdoutWriter::status() const {
+  return error_ == 0 ? absl::OkStatus() : absl::UnknownError(std::string("cannot write to stdout: ") + std::strerror(error_));
 }
 
 }  // namespace cordwood::client

@@ -6,6 +6,8 @@
 #include <string>
 #include <string_view>
 
+#include "storage/base/reason.h"
+
 namespace cordwood::client {
 
 // Threading: none of its own.
@@ -28,6 +30,8 @@ class StdoutWriter {
   bool closed() const { return closed_; }
   // 0, or the errno of a write that failed for another reason, as on a full disk.
   int error() const { return error_; }
+  // OK, or error() in words.
+  Status status() const;
 
  private:
   const int fd_;
