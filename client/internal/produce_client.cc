@@ -101,11 +101,18 @@ void ProduceClient::TopicGone(TopicId id) {
 
 Status ProduceClient::WaitForMemory(std::size_t bytes) {
   const absl::Duration deadline = Now() + options_.send_timeout;
-  while (memory_bytes_ > 0 && memory_bytes_ + bytes > options_.memory_bytes_max) {
-    if (refusing_) break;
-    const absl::Duration left = deadline - Now();
-    if (left <= absl::ZeroDuration()) return Error(Reason::kRequestTimedOut, "the producer's memory is full of records that wait for acknowledgement");
-    changed_.WaitFor(mu_, absl::ToChronoNanoseconds(std::min(left, absl::Hours(1))));
+  const auto full = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return memory_bytes_ > 0 && memory_bytes_ + bytes > options_.memory_bytes_max; };
+  if (full() && !refusing_) {
+    ++hurrying_;  // what lingers may be all there is to complete
+    mu_.Unlock();
+    loop_.Post([this] { session_.Drain(); });
+    mu_.Lock();
+    absl::Duration left = deadline - Now();
+    for (; full() && !refusing_ && left > absl::ZeroDuration(); left = deadline - Now()) {
+      changed_.WaitFor(mu_, absl::ToChronoNanoseconds(std::min(left, absl::Hours(1))));
+    }
+    --hurrying_;
+    if (full() && !refusing_) return Error(Reason::kRequestTimedOut, "the producer's memory is full of records that wait for acknowledgement");
   }
   if (refusing_) return Error(Reason::kShuttingDown, "the producer is closed");
   return absl::OkStatus();
@@ -182,7 +189,7 @@ absl::Duration ProduceClient::TakeClosed(std::vector<std::shared_ptr<UnbuiltBatc
   while (!open_.empty()) {
     OpenBatch& oldest = *open_.front();
     const absl::Duration left = oldest.created + options_.linger - now;
-    if (flushing_ == 0 && left > absl::ZeroDuration()) {
+    if (hurrying_ == 0 && left > absl::ZeroDuration()) {
       due = left;
       break;
     }
@@ -205,7 +212,7 @@ Status ProduceClient::Flush(absl::Duration timeout) {
   const absl::Duration deadline = Now() + timeout;
   {
     MutexLock lock(mu_);
-    ++flushing_;
+    ++hurrying_;
   }
   loop_.Post([this] { session_.Drain(); });
   MutexLock lock(mu_);
@@ -214,7 +221,7 @@ Status ProduceClient::Flush(absl::Duration timeout) {
     if (left <= absl::ZeroDuration()) break;
     changed_.WaitFor(mu_, absl::ToChronoNanoseconds(std::min(left, absl::Hours(1))));
   }
-  --flushing_;
+  --hurrying_;
   if (unfinished_ == 0) return absl::OkStatus();
   return Error(Reason::kRequestTimedOut, std::to_string(unfinished_) + " records are not acknowledged yet");
 }
@@ -244,10 +251,9 @@ Status ProduceClient::Close(absl::Duration timeout) {
   }
   const Status flushed = Flush(timeout);
   if (flushed.ok() && options_.core.acks == Acks::kNone) WaitForStreamEnd(deadline);
-  const Status why = Error(Reason::kRequestTimedOut, "the producer was closed before the acknowledgement came; it may have been appended");
-  loop_.Run([this, &why] {
+  loop_.Run([this] {
     session_.Drain();
-    session_.Shutdown(why);
+    session_.Shutdown();
   });
   return flushed;
 }

@@ -51,7 +51,7 @@ class ProduceClient {
   ProduceClient(const ProduceClient&) = delete;
   ProduceClient& operator=(const ProduceClient&) = delete;
 
-  // Takes the record, waiting for memory up to send_timeout. On error nothing was taken and `ack` never runs: MESSAGE_TOO_LARGE,
+  // Takes the record, waiting for memory up to send_timeout; meanwhile nothing lingers. On error nothing was taken and `ack` never runs: MESSAGE_TOO_LARGE,
   // UNKNOWN_TOPIC_OR_PARTITION, REQUEST_TIMED_OUT (no memory), SHUTTING_DOWN (closed), or what the metadata call met. What was taken
   // for a topic that is then deleted fails with UNKNOWN_TOPIC_ID, also if one of the same name is created: that is for later records.
   Status Send(std::string_view topic, const ProduceRecord& record, AckCallback ack);
@@ -96,7 +96,7 @@ class ProduceClient {
   std::uint32_t next_slot_ ABSL_GUARDED_BY(mu_) = 0;
   std::size_t memory_bytes_ ABSL_GUARDED_BY(mu_) = 0;
   std::uint64_t unfinished_ ABSL_GUARDED_BY(mu_) = 0;  // records
-  int flushing_ ABSL_GUARDED_BY(mu_) = 0;              // while not zero, nothing lingers
+  int hurrying_ ABSL_GUARDED_BY(mu_) = 0;              // calls that wait for completions: while not zero, nothing lingers
   bool loop_knows_ ABSL_GUARDED_BY(mu_) = false;       // the loop will look by itself: posted to, or a linger timer is set
   bool posted_ ABSL_GUARDED_BY(mu_) = false;
   bool stream_ended_ ABSL_GUARDED_BY(mu_) = false;     // WaitForStreamEnd()

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "cordwood/v1/log.grpc.pb.h"
+#include "storage/base/clock.h"
 #include "storage/record/record_batch.h"
 
 namespace cordwood::client {
@@ -224,6 +225,13 @@ TEST_F(ProduceClientTest, FullMemoryHoldsTheCallerBackUntilItsDeadline) {
   EXPECT_EQ(Acks().size(), static_cast<std::size_t>(taken));
 }
 
+TEST_F(ProduceClientTest, MemoryFullOfBatchesThatLingerIsSentAtOnce) {
+  options_.memory_bytes_max = 10'000;
+  for (int i = 0; i < 40; ++i) ASSERT_TRUE(Send(std::string(1000, 'x'), i % 3).ok());  // none fills a batch, each may linger for an hour
+  ASSERT_TRUE(Flush().ok());
+  EXPECT_EQ(Acks().size(), 40U);
+}
+
 TEST_F(ProduceClientTest, CloseIsBoundedAndEveryCallbackRunsOnce) {
   log_.silent = true;
   for (int i = 0; i < 10; ++i) ASSERT_TRUE(Send("x", i % 3).ok());
@@ -242,6 +250,41 @@ TEST_F(ProduceClientTest, WithoutAcknowledgementsCloseWaitsUntilTheBrokerHasRead
   ASSERT_TRUE(Producer().Close(absl::Seconds(20)).ok());
   MutexLock lock(log_.mu);
   EXPECT_EQ(log_.ends[0], 200);
+}
+
+TEST_F(ProduceClientTest, CloseTellsWhatWasSentFromWhatWasNot) {
+  log_.silent = true;
+  log_.gives_ids = false;  // so that nothing can be sent
+  Status why;
+  ProduceRecord record;
+  record.value = "x";
+  ASSERT_TRUE(Producer().Send("t", record, [&why](const StatusOr<RecordAck>& ack) { why = ack.status(); }).ok());
+  EXPECT_FALSE(Producer().Close(absl::ZeroDuration()).ok());
+  EXPECT_EQ(why, Error(Reason::kRequestTimedOut, "could not be sent within the time left to the producer"));
+}
+
+TEST_F(ProduceClientTest, ATimerIsPutForwardAndNeverBack) {
+  ProduceTimer timer(loop_);
+  std::string rang;  // the loop's
+  std::atomic<int> count{0};
+  loop_.Run([&] {
+    const absl::Duration now = Clock::System().Monotonic();
+    const auto ring = [&](const char* name) {
+      return [&, name] {
+        rang += name;
+        ++count;
+      };
+    };
+    timer.Arm(now + absl::Hours(2), ring("a"));
+    timer.Arm(now, ring("b"));
+    timer.Arm(now + absl::Hours(1), ring("c"));
+  });
+  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  while (count == 0) ASSERT_LT(std::chrono::steady_clock::now(), deadline);
+  loop_.Run([&] {
+    EXPECT_EQ(rang, "b");
+    timer.Cancel();
+  });
 }
 
 TEST_F(ProduceClientTest, CloseInTheMiddleOfAServersDeathIsBounded) {

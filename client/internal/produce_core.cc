@@ -165,7 +165,7 @@ void ProduceCore::Tick(absl::Duration now) {
   }
 }
 
-void ProduceCore::FailAll(const Status& status) {
+void ProduceCore::FailAll(const std::optional<Status>& status) {
   for (std::uint32_t slot = 0; slot < partitions_.size(); ++slot) {
     const std::size_t completions_before = completions_.size();
     partitions_[slot].FailAll(status, &completions_);

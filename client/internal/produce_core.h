@@ -67,8 +67,8 @@ class ProduceCore {
   void Answered(const v1::ProduceResponse& response, absl::Duration now, absl::Duration backoff);
   void ProducerIdArrived(ProducerId id, ProducerEpoch epoch);
   void Tick(absl::Duration now);  // a time NextWake() named has come
-  // Completes everything that is left with `status`.
-  void FailAll(const Status& status);
+  // Completes everything that is left with `status`; without one by what is true of each batch, as REQUEST_TIMED_OUT or the last refusal.
+  void FailAll(const std::optional<Status>& status);
 
   // The next message for an open stream that takes one; nullopt if there is nothing to send or no window.
   std::optional<ProduceMessage> NextMessage(absl::Duration now);

@@ -175,6 +175,7 @@ class ProduceCoreTest : public ::testing::Test {
     for (Completion& completion : core_.TakeCompletions()) {
       outcome_ += (outcome_.empty() ? "" : " ") + (completion.status.ok() ? "@" + ToString(completion.base_offset) : std::string(ReasonName(ReasonOf(completion.status)))) + "x" +
                   std::to_string(completion.batch.count());
+      words_ = MessageOf(completion.status);
     }
   }
   void Check() { ASSERT_TRUE(core_.Invariants()); }
@@ -185,6 +186,7 @@ class ProduceCoreTest : public ::testing::Test {
   Reason refuse_with_ = Reason::kNone;
   std::int64_t next_id_ = 1000;
   absl::Duration now_ = absl::Seconds(1000);
+  std::string words_;    // of the last completion
   std::string outcome_;  // "@base x count" or "REASON x count" per batch, in order
 };
 

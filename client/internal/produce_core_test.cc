@@ -116,6 +116,7 @@ TEST_F(ProduceCoreTest, ABatchRefusedIndefinitelyKeepsItsSequencesWhenItsRepetit
   }
   refuse_with_ = Reason::kNone;
   EXPECT_EQ(outcome_, "REQUEST_TIMED_OUTx1");
+  EXPECT_EQ(words_, "an earlier attempt may have been appended; the last one met INVALID_TIMESTAMP");
   Enqueue("b");
   SendAll();
   ASSERT_EQ(sent_.size(), 1U);
@@ -212,6 +213,7 @@ TEST_F(ProduceCoreTest, WhatMayBeInTheLogDoesNotFailWithARefusalThatSaysItIsNot)
   core_.Tick(now_ += absl::Seconds(121));
   Collect();
   EXPECT_EQ(outcome_, "REQUEST_TIMED_OUTx1");
+  EXPECT_EQ(words_, "no acknowledgement within the delivery timeout; it may have been appended; the last answer was DISK_FULL");
 }
 
 TEST_F(ProduceCoreTest, AnIndefiniteRefusalOfAFirstAttemptIsToldAsItIs) {
@@ -396,7 +398,22 @@ TEST_F(ProduceCoreTest, WhatCannotBeSentInTimeIsFailed) {
   core_.Tick(now_);
   Collect();
   EXPECT_EQ(outcome_, "REQUEST_TIMED_OUTx1");
+  EXPECT_EQ(words_, "could not be sent within the delivery timeout");
   EXPECT_TRUE(core_.idle());
+}
+
+TEST_F(ProduceCoreTest, AtTheEndEachBatchTellsWhetherItWasSentAndWhatRefusedIt) {
+  Open(2);
+  Enqueue("a", 1, 0);
+  RefuseAll(Reason::kPoisoned, absl::Minutes(1));
+  Enqueue("b", 1, 1);
+  SendAll();
+  core_.FailAll(std::nullopt);
+  std::string words;
+  for (const Completion& completion : core_.TakeCompletions()) words += std::string(ReasonName(ReasonOf(completion.status))) + " " + MessageOf(completion.status) + "\n";
+  EXPECT_EQ(words,
+            "REQUEST_TIMED_OUT no acknowledgement within the time left to the producer; it may have been appended; the last answer was POISONED\n"
+            "REQUEST_TIMED_OUT no acknowledgement within the time left to the producer; it may have been appended\n");
 }
 
 TEST_F(ProduceCoreTest, AfterABatchOfUnknownFateTheNextIsNeitherLostNorDoubled) {

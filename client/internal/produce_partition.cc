@@ -41,11 +41,19 @@ bool IsWorthRepeating(const Status& refusal) {
 // `reason` would tell that nothing was appended, but an earlier attempt may have been.
 bool Misleads(const ProduceBatch& batch, Reason reason) { return batch.maybe_appended && CertaintyOf(reason) == Certainty::kDefinite; }
 
-Status WhyExpired(const ProduceBatch& batch) {
-  if (!batch.sent) return Error(Reason::kRequestTimedOut, "could not be sent within the delivery timeout");
-  if (!batch.refusal.ok() && !Misleads(batch, ReasonOf(batch.refusal))) return Annotate(batch.refusal, "again and again until the delivery timeout");
-  return Error(Reason::kRequestTimedOut, batch.maybe_appended ? "no acknowledgement within the delivery timeout; it may have been appended"
-                                                              : "was not appended within the delivery timeout");
+// For people, who see one reason only.
+std::string InWords(const Status& refusal) {
+  const std::string reason(ReasonName(ReasonOf(refusal)));
+  return MessageOf(refusal).empty() ? reason : reason + ": " + MessageOf(refusal);
+}
+
+// What is true of a batch for which `time` ran out: whether it may be in the log, and why it is not known to be.
+Status WhyUnfinished(const ProduceBatch& batch, bool in_flight, const std::string& time) {
+  if (!batch.sent) return Error(Reason::kRequestTimedOut, "could not be sent within " + time);
+  const bool maybe_appended = batch.maybe_appended || in_flight;
+  if (!batch.refusal.ok() && !in_flight && !Misleads(batch, ReasonOf(batch.refusal))) return Annotate(batch.refusal, "again and again within " + time);
+  const std::string last = batch.refusal.ok() ? "" : "; the last answer was " + InWords(batch.refusal);
+  return Error(Reason::kRequestTimedOut, (maybe_appended ? "no acknowledgement within " + time + "; it may have been appended" : "was not appended within " + time) + last);
 }
 
 }  // namespace
@@ -181,8 +189,8 @@ void ProducePartition::SettleRefused(InFlight& sent, Settlement* s) {
   }
   if (Misleads(sent.batch, reason) && reason != Reason::kMessageTooLarge) {
     // Refused now (a batch too large now was too large before), but an earlier attempt of it may be in the log: its sequences are taken as far as we know, so what follows keeps its own.
-    s->completions->push_back({std::move(sent.batch), Error(Reason::kRequestTimedOut, "an earlier attempt may have been appended; the last one: " +
-                                                                                          MessageOf(sent.refusal)), Offset{-1}});
+    s->completions->push_back({std::move(sent.batch), Error(Reason::kRequestTimedOut, "an earlier attempt may have been appended; the last one met " +
+                                                                                          InWords(sent.refusal)), Offset{-1}});
     return;
   }
   if (reason == Reason::kMessageTooLarge && sent.batch.count() > 1) {
@@ -245,18 +253,24 @@ bool ProducePartition::Settle(absl::Duration now, absl::Duration backoff, std::v
 void ProducePartition::Expire(absl::Duration created_max, std::vector<Completion>* completions) {
   if (!in_flight_.empty()) return;  // the older ones are under way; they will be answered or abandoned
   while (!pending_.empty() && pending_.front().created <= created_max) {
-    const Status why = WhyExpired(pending_.front());
+    const Status why = WhyUnfinished(pending_.front(), false, "the delivery timeout");
     completions->push_back({std::move(pending_.front()), why, Offset{-1}});
     pending_.pop_front();
   }
 }
 
-void ProducePartition::FailAll(const Status& status, std::vector<Completion>* completions) {
+void ProducePartition::FailAll(const std::optional<Status>& status, std::vector<Completion>* completions) {
+  const auto why = [&status](const ProduceBatch& batch, bool in_flight) {
+    return status.has_value() ? *status : WhyUnfinished(batch, in_flight, "the time left to the producer");
+  };
   for (InFlight& sent : in_flight_) {
-    const bool accepted = sent.fate == Fate::kAccepted;
-    completions->push_back({std::move(sent.batch), accepted ? absl::OkStatus() : status, sent.base_offset});
+    const Status outcome = sent.fate == Fate::kAccepted ? absl::OkStatus() : why(sent.batch, true);
+    completions->push_back({std::move(sent.batch), outcome, sent.base_offset});
   }
-  for (ProduceBatch& batch : pending_) completions->push_back({std::move(batch), status, Offset{-1}});
+  for (ProduceBatch& batch : pending_) {
+    const Status outcome = why(batch, false);
+    completions->push_back({std::move(batch), outcome, Offset{-1}});
+  }
   first_serial_ += in_flight_.size();
   in_flight_.clear();
   pending_.clear();

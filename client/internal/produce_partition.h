@@ -104,8 +104,8 @@ class ProducePartition {
   // Completes pending batches created at or before `created_max`, in order, with the last refusal; with REQUEST_TIMED_OUT where there was
   // none, or where it was definite but an earlier attempt may have been appended.
   void Expire(absl::Duration created_max, std::vector<Completion>* completions);
-  // Completes everything with `status`.
-  void FailAll(const Status& status, std::vector<Completion>* completions);
+  // Completes everything with `status`; without one each batch as if its time had come, by whether it was sent.
+  void FailAll(const std::optional<Status>& status, std::vector<Completion>* completions);
 
   absl::Duration retry_at() const { return retry_at_; }
   bool idle() const { return pending_.empty() && in_flight_.empty(); }

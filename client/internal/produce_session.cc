@@ -46,15 +46,16 @@ void ProduceSession::EndStream(std::function<void()> ended) {
   call_.FinishWriting();
 }
 
-void ProduceSession::Shutdown(const Status& status) {
+void ProduceSession::Shutdown() {
   if (closed_) return;
-  core_.FailAll(status);
+  core_.FailAll(std::nullopt);
   RunCallbacks();
   closed_ = true;
   on_stream_end_ = nullptr;
   call_.Reset();
   init_call_.Reset();
-  for (ClientLoop::TimerId* timer : {&linger_timer_, &tick_timer_, &reopen_timer_}) loop_.CancelTimer(std::exchange(*timer, 0));
+  for (ClientLoop::TimerId* timer : {&linger_timer_, &reopen_timer_}) loop_.CancelTimer(std::exchange(*timer, 0));
+  tick_timer_.Cancel();
 }
 
 void ProduceSession::Build(UnbuiltBatch& open) {
@@ -104,11 +105,9 @@ void ProduceSession::Pump() {
   if (core_.wants_stream() && !call_ && reopen_timer_ == 0) OpenStream();
   if (core_.wants_producer_id() && !init_call_ && reopen_timer_ == 0) AskProducerId();
   SendMessages();
-  if (core_.idle() || tick_timer_ != 0) return;
-  tick_timer_ = loop_.After(std::clamp(core_.NextWake() - Now(), absl::Milliseconds(1), kTickMax), [this] {
-    tick_timer_ = 0;
-    Tick();
-  });
+  if (core_.idle()) return;
+  const absl::Duration now = Now();
+  tick_timer_.Arm(std::clamp(core_.NextWake(), now + absl::Milliseconds(1), now + kTickMax), [this] { Tick(); });
 }
 
 void ProduceSession::Tick() {

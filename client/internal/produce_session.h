@@ -2,17 +2,20 @@
 // A producer's side on the loop: builds batches, drives ProduceCore, owns its stream and timers, runs callbacks.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <functional>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "absl/time/time.h"
 #include "client/internal/broker_connection.h"
 #include "client/internal/call.h"
 #include "client/internal/produce_core.h"
+#include "storage/base/clock.h"
 #include "storage/record/record_batch_builder.h"
 
 namespace cordwood::client {
@@ -38,18 +41,42 @@ struct ProduceSource {
   std::function<void(std::size_t memory_bytes, std::size_t records)> released;
 };
 
+// One wake-up at the earliest of the times that were asked for.
+// Threading: the loop's thread only.
+class ProduceTimer {
+ public:
+  explicit ProduceTimer(ClientLoop& loop) : loop_(loop) {}
+
+  // Runs `task` once at `due` (monotonic), unless it is armed for that time or an earlier one: then nothing changes.
+  void Arm(absl::Duration due, std::function<void()> task) {
+    if (id_ != 0 && due_ <= due) return;
+    Cancel();
+    due_ = due;
+    id_ = loop_.After(std::max(due - Clock::System().Monotonic(), absl::ZeroDuration()), [this, task = std::move(task)] {
+      id_ = 0;
+      task();
+    });
+  }
+  void Cancel() { loop_.CancelTimer(std::exchange(id_, 0)); }
+
+ private:
+  ClientLoop& loop_;
+  ClientLoop::TimerId id_ = 0;  // 0: not armed
+  absl::Duration due_;
+};
+
 // Threading: the loop's thread only, but for construction.
 class ProduceSession {
  public:
   ProduceSession(ClientLoop& loop, BrokerConnection& connection, ProduceSource source, Codec codec, const ProduceCoreOptions& options)
-      : loop_(loop), connection_(connection), source_(std::move(source)), codec_(codec), options_(options), core_(options) {}
+      : loop_(loop), connection_(connection), source_(std::move(source)), codec_(codec), options_(options), core_(options), tick_timer_(loop) {}
 
   // Takes what is ready and sends what can be sent.
   void Drain();
   // Says on the stream that nothing more comes; `ended` runs once the broker, having read everything, has ended it too, or it broke.
   void EndStream(std::function<void()> ended);
-  // Completes everything with `status`; nothing happens afterwards.
-  void Shutdown(const Status& status);
+  // Completes everything that is left, as if its time had come; nothing happens afterwards.
+  void Shutdown();
   // Told when the connection breaks (a status) and when it is back (OK), for people to read.
   void OnConnectionChange(std::function<void(const Status&)> callback) { on_change_ = std::move(callback); }
 
@@ -89,7 +116,7 @@ class ProduceSession {
   Backoff backoff_;                         // of streams and InitProducer
   Backoff refusal_backoff_{{absl::Milliseconds(50), absl::Milliseconds(50)}};  // of the first refusal; a partition lets it grow
   ClientLoop::TimerId linger_timer_ = 0;
-  ClientLoop::TimerId tick_timer_ = 0;
+  ProduceTimer tick_timer_;
   ClientLoop::TimerId reopen_timer_ = 0;
   bool unwell_ = false;  // on_change_ was told that the connection is gone
   bool closed_ = false;

@@ -68,12 +68,13 @@ def wait_until(condition, what):
 
 
 class CordTest(unittest.TestCase):
+    topics = 0  # made so far
+
     @classmethod
     def setUpClass(cls):
         cls.files = tempfile.TemporaryDirectory()
         cls.dir = pathlib.Path(cls.files.name)
         cls.broker = Broker(cls.dir)
-        cls.topics = 0
 
     @classmethod
     def tearDownClass(cls):
@@ -533,13 +534,16 @@ class CordAndDyingBrokersTest(CordTest):
             self.broker.kill()
             start = time.monotonic()
             producer.stdin.write(b"two\n")
+            producer.stdin.flush()
+            self.assertIn(b"connection lost", producer.stderr.readline())
+            producer.stdin.write(b"three\n")
             producer.stdin.close()
             self.assertEqual(producer.wait(COMMAND_SECONDS), 7)
             self.assertLess(time.monotonic() - start, 15)
             errors = producer.stderr.read().decode()
         self.broker.start()
-        self.assertIn("connection lost", errors)
         self.assertRegex(errors, r"(?m)^error: line 2: .*\[REQUEST_TIMED_OUT\]$")
+        self.assertRegex(errors, r"(?m)^error: line 3: could not be sent within .*\[REQUEST_TIMED_OUT\]$")
         self.assertEqual(self.values(topic), b"one\n")
 
     def test_a_broker_that_hangs_is_told_in_time(self):
