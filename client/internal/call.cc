@@ -127,6 +127,8 @@ void Call::State::Started(bool ok) {
   } else if (writes_done_wanted) {
     StartWritesDone();
   }
+  const std::shared_ptr<CallEvents> held = events;
+  if (held != nullptr && held->on_started) held->on_started();
 }
 
 void Call::State::WriteReturned(bool ok, bool was_message) {

@@ -34,6 +34,7 @@ using OutgoingMessage = std::vector<std::variant<std::string, SharedBytes>>;
 
 // What a call tells its owner, always on the loop's thread. After on_end nothing more comes.
 struct CallEvents {
+  std::function<void()> on_started;              // there is a connection: before this nothing that was written has left
   std::function<void(SharedBytes message)> on_message;
   std::function<void()> on_written;              // the last Write() was taken over: another may follow
   std::function<void(const Status& status)> on_end;  // exactly once

@@ -138,8 +138,12 @@ void ProduceSession::OpenStream() {
     Broken(status);
     Pump();
   };
+  // Not sooner, or what no connection took would count as sent.
+  events.on_started = [this] {
+    core_.StreamOpened();
+    Pump();
+  };
   call_ = loop_.Open(channel_, kProduceStream, std::move(events));
-  core_.StreamOpened();
 }
 
 void ProduceSession::SendMessages() {
