@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+// The way in: a connection to a Cordwood cluster, from which producers, consumers and the admin come.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "cordwood/admin.h"
+#include "cordwood/consumer.h"
+#include "cordwood/producer.h"
+#include "cordwood/result.h"
+
+namespace cordwood {
+
+namespace client {
+struct SharedConnection;
+}
+
+struct ClientOptions {
+  std::chrono::milliseconds connect_timeout{3'000};   // per address
+  std::chrono::milliseconds request_timeout{30'000};  // of a call that is not a stream
+  std::chrono::milliseconds retry_backoff{20};        // the first wait between attempts; doubles, jittered
+  std::chrono::milliseconds retry_backoff_max{1'000};
+};
+
+// A cheap handle: copies share one connection. Producers and consumers keep the connection alive, so the client may go first.
+// Threading: any thread. No global state, nothing to initialise.
+class Client {
+ public:
+  // addresses: "host:port,host:port,[::1]:9600"; the port may be absent (9600). Waits until one broker answers, trying each once:
+  // kTransport names every address and why; kInvalidRequest: not an address.
+  static Result<Client> Connect(std::string_view addresses, const ClientOptions& options = {});
+
+  // kInvalidConfig names the option that is out of bounds.
+  Result<Producer> NewProducer(const ProducerOptions& options = {});
+  Result<Consumer> NewConsumer(const ConsumerOptions& options = {});
+  Admin admin() const;
+
+ private:
+  explicit Client(std::shared_ptr<client::SharedConnection> connection);
+  std::shared_ptr<client::SharedConnection> connection_;
+};
+
+}  // namespace cordwood
