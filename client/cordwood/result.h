@@ -11,34 +11,40 @@
 #include <variant>
 
 #include "cordwood/errc.h"
+#include "cordwood/export.h"
 
 namespace cordwood {
 
 // Why something failed. A value: copy it, keep it, print it.
-class Failure {
+class CORDWOOD_EXPORT Failure {
  public:
-  Failure(Errc code, std::string message, std::chrono::milliseconds retry_after = {}) : code_(code), message_(std::move(message)), retry_after_(retry_after) {}
+  // definite() and retriable() as usual for this code.
+  Failure(Errc code, std::string message);
+  Failure(Errc code, std::string message, bool definite, bool retriable, std::chrono::milliseconds retry_after = {})
+      : code_(code), message_(std::move(message)), definite_(definite), retriable_(retriable), retry_after_(retry_after) {}
 
   Errc code() const { return code_; }
-  std::string_view name() const;                // as on the wire and in the reference page: "OFFSET_OUT_OF_RANGE"
+  std::string_view name() const;                           // as on the wire and in the reference page, "OFFSET_OUT_OF_RANGE"; "TRANSPORT"
   const std::string& message() const { return message_; }  // one line for people: what, where, and what to do
   // True: nothing was appended or changed. False: it may have been.
-  bool definite() const;
+  bool definite() const { return definite_; }
   // The same call may succeed later. The library has already tried again within its deadlines.
-  bool retriable() const;
+  bool retriable() const { return retriable_; }
   std::chrono::milliseconds retry_after() const { return retry_after_; }  // the broker's advice; zero: none
-  std::string ToString() const;                 // "message  [NAME]"
+  std::string ToString() const;                            // "message  [NAME]"
 
-  friend bool operator==(const Failure& a, const Failure& b) { return a.code_ == b.code_ && a.message_ == b.message_; }
+  friend bool operator==(const Failure&, const Failure&) = default;
 
  private:
   Errc code_;
   std::string message_;
-  std::chrono::milliseconds retry_after_;
+  bool definite_;
+  bool retriable_;
+  std::chrono::milliseconds retry_after_{};
 };
 
 // Thrown by Result::value() alone; the library throws nothing else of its own.
-class BadResult : public std::exception {
+class CORDWOOD_EXPORT BadResult : public std::exception {
  public:
   explicit BadResult(Failure failure) : failure_(std::move(failure)), what_(failure_.ToString()) {}
   const char* what() const noexcept override { return what_.c_str(); }

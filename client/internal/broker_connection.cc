@@ -138,7 +138,7 @@ Status BrokerConnection::Connect() {
     tried += (i == 0 ? "" : ", ") + address() + " (" + why + ")";
     MoveOn(next);
   }
-  return FromGrpc(grpc::Status(grpc::StatusCode::UNAVAILABLE, "cannot reach any broker: tried " + tried));
+  return TransportError("cannot reach any broker: tried " + tried);
 }
 
 void BrokerConnection::Prepare(grpc::ClientContext* context) const {

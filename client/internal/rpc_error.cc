@@ -8,6 +8,7 @@
 #include <charconv>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/cord.h"
@@ -58,6 +59,8 @@ Status FromEntryError(const v1::EntryError& error) {
   }
   return WithRetryAfter(Error(*reason, error.message()), error.retry_after_ms());
 }
+
+Status TransportError(std::string message) { return FromGrpc(grpc::Status(grpc::StatusCode::UNAVAILABLE, std::move(message))); }
 
 bool IsTransportError(const Status& status) { return !status.ok() && status.GetPayload(kTransportUrl).has_value(); }
 

@@ -27,6 +27,8 @@ bool IsRetriable(const Status& status);
 absl::Duration RetryAfter(const Status& status);
 // For people: of gRPC's chains of "a: b: c" the last, "connection refused".
 std::string InShort(const Status& status);
+// Unavailable, as the transport says it.
+Status TransportError(std::string message);
 // A status without a reason of the broker: it was the transport that failed.
 bool IsTransportError(const Status& status);
 
