@@ -119,22 +119,27 @@ class Printer {
     }
     unfinished_ = parts.size();
     if (parts.empty() || left_ == 0) return kExitOk;
-    FetchClient fetch(loop, connection, parts);
+    FetchClient fetch(loop, connection);
+    if (const auto slots = fetch.Add(parts); !slots.ok()) return Fail(slots.status());  // 0, 1, 2, …
     absl::Duration progress = Clock::System().Monotonic();
     while (unfinished_ > 0 && left_ != 0 && !out_.closed() && out_.error() == 0) {
       if (Interrupted()) {
         out_.Flush();
         return options_.follow ? kExitOk : kExitInterrupted;
       }
-      auto chunk = fetch.Next(absl::ZeroDuration());
-      if (!chunk.has_value()) {
+      std::vector<FetchedChunk> chunks = fetch.Take(absl::ZeroDuration());
+      if (chunks.empty()) {
         out_.Flush();  // whoever reads sees all there is while we wait
-        chunk = fetch.Next(absl::Milliseconds(100));
+        chunks = fetch.Take(absl::Milliseconds(100));
       }
       const absl::Duration now = Clock::System().Monotonic();
-      if (chunk.has_value()) {
+      if (!chunks.empty()) {
         progress = now;
-        if (const Status status = Print(*chunk, fetch); !status.ok()) return Fail(status);
+        for (FetchedChunk& chunk : chunks) {
+          if (const Status status = Print(chunk, fetch); !status.ok()) return Fail(status);
+          fetch.Consumed(chunk.memory_bytes);
+          chunk = {};
+        }
       } else if (options_.follow) {
         TellConnection(fetch.connection_status());
       } else if (now - progress > global_.timeout) {
@@ -161,6 +166,7 @@ class Printer {
 
   Status Print(const FetchedChunk& chunk, FetchClient& fetch) {
     Range& range = *by_slot_[chunk.slot];
+    if (range.to.has_value() && chunk.wanted >= *range.to) return absl::OkStatus();  // came with the one that ended the range
     CORDWOOD_RETURN_IF_ERROR(Annotate(chunk.status, Where(topic_.name, range.partition)));
     CORDWOOD_RETURN_IF_ERROR(Annotate(ForEachRecord(chunk,
                                                     [&](const RecordView& record, LeaderEpoch epoch) {
@@ -171,7 +177,7 @@ class Printer {
                                       Where(topic_.name, range.partition)));
     if (range.to.has_value() && chunk.next >= *range.to) {
       --unfinished_;
-      fetch.Remove(chunk.slot);
+      fetch.Remove({chunk.slot});
     }
     return absl::OkStatus();
   }

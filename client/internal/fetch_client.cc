@@ -94,62 +94,95 @@ class FetchClient::Session {
   bool closed_ = false;
 };
 
-FetchClient::FetchClient(ClientLoop& loop, BrokerConnection& connection, const std::vector<FetchFrom>& partitions, const FetchCoreOptions& options)
-    : loop_(loop), session_(std::make_unique<Session>(*this, loop, connection, options)) {
-  for (const FetchFrom& from : partitions) session_->core().AddPartition(from.topic, from.partition, from.offset);
-  loop_.Post([this] { session_->Pump(); });
-}
+FetchClient::FetchClient(ClientLoop& loop, BrokerConnection& connection, const FetchCoreOptions& options)
+    : loop_(loop), session_(std::make_unique<Session>(*this, loop, connection, options)) {}
 
-FetchClient::~FetchClient() {
+FetchClient::~FetchClient() { Shutdown(); }
+
+void FetchClient::Shutdown() {
   loop_.Run([this] { session_->Shutdown(); });
 }
 
-std::optional<FetchedChunk> FetchClient::Next(absl::Duration timeout) {
-  const absl::Duration deadline = Now() + timeout;
-  FetchedChunk chunk;
-  {
-    MutexLock lock(mu_);
-    while (ahead_.empty()) {
-      const absl::Duration left = deadline - Now();
-      if (left <= absl::ZeroDuration()) return std::nullopt;
-      changed_.WaitFor(mu_, absl::ToChronoNanoseconds(std::min(left, absl::Hours(1))));
+StatusOr<std::vector<std::size_t>> FetchClient::Add(const std::vector<FetchFrom>& partitions) {
+  std::vector<std::size_t> slots;
+  Status status;
+  loop_.Run([&] {
+    for (const FetchFrom& from : partitions) {
+      const StatusOr<std::size_t> slot = session_->core().AddPartition(from.topic, from.partition, from.offset);
+      if (!slot.ok()) {
+        status = slot.status();
+        for (const std::size_t added : slots) session_->core().Remove(added);
+        return;
+      }
+      slots.push_back(*slot);
     }
-    chunk = std::move(ahead_.front());
-    ahead_.pop_front();
+    session_->Pump();
+  });
+  CORDWOOD_RETURN_IF_ERROR(status);
+  return slots;
+}
+
+std::vector<FetchedChunk> FetchClient::Take(absl::Duration timeout) {
+  const absl::Duration deadline = Now() + timeout;
+  MutexLock lock(mu_);
+  while (ahead_.empty() && !woken_) {
+    const absl::Duration left = deadline - Now();
+    if (left <= absl::ZeroDuration()) break;
+    changed_.WaitFor(mu_, absl::ToChronoNanoseconds(std::min(left, absl::Hours(1))));
   }
-  if (const std::size_t bytes = chunk.batches.size(); bytes > 0) {
-    loop_.Post([this, bytes] {
-      session_->core().Consumed(bytes);
-      session_->Pump();
-    });
-  }
-  return chunk;
+  woken_ = false;
+  return std::exchange(ahead_, {});
+}
+
+void FetchClient::Wakeup() {
+  MutexLock lock(mu_);
+  woken_ = true;
+  changed_.SignalAll();
+}
+
+void FetchClient::Consumed(std::size_t memory_bytes) {
+  loop_.Post([this, memory_bytes] {
+    session_->core().Consumed(memory_bytes);
+    session_->Pump();
+  });
 }
 
 void FetchClient::DropAhead(std::size_t slot) {
   MutexLock lock(mu_);
   std::size_t bytes = 0;
-  const auto end = std::remove_if(ahead_.begin(), ahead_.end(), [&](const FetchedChunk& chunk) {
-    if (chunk.slot != slot) return false;
-    bytes += chunk.batches.size();
-    return true;
+  std::erase_if(ahead_, [&](const FetchedChunk& chunk) {
+    if (chunk.slot == slot) bytes += chunk.memory_bytes;
+    return chunk.slot == slot;
   });
-  ahead_.erase(end, ahead_.end());
   session_->core().Consumed(bytes);
 }
 
-void FetchClient::Seek(std::size_t slot, Offset to) {
+void FetchClient::Seek(const std::vector<Place>& places) {
   loop_.Run([&] {
-    DropAhead(slot);
-    session_->core().Seek(slot, to);
+    for (const Place& place : places) {
+      DropAhead(place.slot);
+      session_->core().Seek(place.slot, place.offset);
+    }
     session_->Pump();
   });
 }
 
-void FetchClient::Remove(std::size_t slot) {
+void FetchClient::Silence(const std::vector<std::size_t>& slots) {
   loop_.Run([&] {
-    DropAhead(slot);
-    session_->core().Remove(slot);
+    for (const std::size_t slot : slots) {
+      DropAhead(slot);
+      session_->core().Silence(slot);
+    }
+    session_->Pump();
+  });
+}
+
+void FetchClient::Remove(const std::vector<std::size_t>& slots) {
+  loop_.Run([&] {
+    for (const std::size_t slot : slots) {
+      DropAhead(slot);
+      session_->core().Remove(slot);
+    }
     session_->Pump();
   });
 }
@@ -165,7 +198,7 @@ void FetchClient::SetConnectionStatus(const Status& status) {
   connection_status_ = status;
 }
 
-Status FetchClient::connection_status() {
+Status FetchClient::connection_status() const {
   MutexLock lock(mu_);
   return connection_status_;
 }

@@ -26,6 +26,12 @@ Status WithLogEnds(const v1::EntryError& error) {
   return Error(Reason::kOffsetOutOfRange, "the log starts at " + std::to_string(error.log_start()) + " and ends at " + std::to_string(error.log_end()));
 }
 
+// The broker no longer has, in the epoch they came from, the records that lie just below our position.
+Status Diverged(Offset next, const v1::Diverging& diverging) {
+  return Error(Reason::kOffsetOutOfRange, "the log was cut at offset " + std::to_string(diverging.end_offset()) +
+                                              " after records up to offset " + ToString(next) + " were read; what follows there now are other records");
+}
+
 }  // namespace
 
 Status ForEachRecord(const FetchedChunk& chunk, const std::function<bool(const RecordView&, LeaderEpoch)>& each) {
@@ -46,10 +52,22 @@ Status ForEachRecord(const FetchedChunk& chunk, const std::function<bool(const R
   return absl::OkStatus();
 }
 
-std::size_t FetchCore::AddPartition(TopicId topic, PartitionIndex partition, Offset from) {
-  partitions_.push_back(Partition{topic, partition, from});
+StatusOr<std::size_t> FetchCore::AddPartition(TopicId topic, PartitionIndex partition, Offset from) {
+  if (in_use_ >= kFetchPartitionsMax) {
+    return Error(Reason::kLimitExceeded, "one reader takes at most " + std::to_string(kFetchPartitionsMax) + " partitions");
+  }
+  ++in_use_;
   anything_changed_ = true;
-  return partitions_.size() - 1;
+  if (free_slots_.empty()) {
+    partitions_.push_back(Partition{.topic = topic, .index = partition, .next = from});
+    return partitions_.size() - 1;
+  }
+  const auto lowest = std::min_element(free_slots_.begin(), free_slots_.end());
+  const std::size_t slot = *lowest;
+  free_slots_.erase(lowest);
+  // The number goes on, so that what is under way of the slot's last owner is known for late.
+  partitions_[slot] = Partition{.topic = topic, .index = partition, .next = from, .position = partitions_[slot].position + 1};
+  return slot;
 }
 
 void FetchCore::Seek(std::size_t slot, Offset to) {
@@ -57,34 +75,46 @@ void FetchCore::Seek(std::size_t slot, Offset to) {
   partition.next = to;
   ++partition.position;
   partition.state = State::kActive;
+  partition.last_epoch = kNoLeaderEpoch;
+  partition.not_before = -absl::InfiniteDuration();
   partition.changed = anything_changed_ = true;
 }
 
-void FetchCore::Remove(std::size_t slot) {
+void FetchCore::StopSending(std::size_t slot, State state) {
   Partition& partition = partitions_[slot];
-  if (partition.state == State::kRemoved) return;
   ++partition.position;
-  partition.state = State::kRemoved;
+  partition.state = state;
+  partition.not_before = -absl::InfiniteDuration();
   partition.changed = partition.bound;
   anything_changed_ = anything_changed_ || partition.bound;
 }
 
+void FetchCore::Silence(std::size_t slot) { StopSending(slot, State::kSilent); }
+
+void FetchCore::Remove(std::size_t slot) {
+  if (partitions_[slot].state == State::kRemoved) return;
+  StopSending(slot, State::kRemoved);
+  --in_use_;
+  if (!partitions_[slot].bound) free_slots_.push_back(slot);
+}
+
 void FetchCore::StreamOpened() {
   open_ = true;
-  credit_owed_ = options_.credit_bytes;  // a new stream begins without credit
+  credit_out_ = 0;  // a new stream begins without credit
 }
 
 void FetchCore::StreamBroken() {
   open_ = false;
-  for (Partition& partition : partitions_) {
-    partition.bound = false;
+  for (std::size_t slot = 0; slot < partitions_.size(); ++slot) {
+    Partition& partition = partitions_[slot];
+    if (std::exchange(partition.bound, false) && partition.state == State::kRemoved) free_slots_.push_back(slot);
     partition.changed = partition.state == State::kActive;
     ++partition.position;  // of the broken stream nothing is late, but a number is never used twice
   }
   anything_changed_ = true;
 }
 
-void FetchCore::Consumed(std::size_t bytes) { credit_owed_ += bytes; }
+void FetchCore::Consumed(std::size_t memory_bytes) { held_bytes_ -= static_cast<std::int64_t>(memory_bytes); }
 
 absl::Duration FetchCore::retry_at() const {
   absl::Duration first = absl::InfiniteDuration();
@@ -95,36 +125,53 @@ absl::Duration FetchCore::retry_at() const {
   return first;
 }
 
+void FetchCore::AddChange(std::size_t slot, v1::FetchRequest* request) {
+  Partition& partition = partitions_[slot];
+  partition.changed = false;
+  v1::FetchPartition* change = request->add_partitions();
+  change->set_handle(static_cast<std::uint32_t>(slot + 1));
+  change->set_position(partition.position);
+  if (partition.state != State::kActive) {
+    change->set_action(v1::FetchPartition::REMOVE);
+    partition.bound = false;
+    if (partition.state == State::kRemoved) free_slots_.push_back(slot);
+    return;
+  }
+  if (!std::exchange(partition.bound, true)) {
+    change->set_topic_id(std::string(partition.topic.raw()));
+    change->set_partition(partition.index.value());
+  }
+  change->set_fetch_offset(partition.next.value());
+  if (partition.last_epoch != kNoLeaderEpoch) change->set_last_fetched_epoch(partition.last_epoch.value());
+  change->set_max_bytes(static_cast<std::int32_t>(options_.partition_bytes_max));
+}
+
+// Removals first: a partition that came back in another slot must not be removed with the old one. True if some are left for later.
+bool FetchCore::AddChanges(absl::Duration now, v1::FetchRequest* request) {
+  bool left = false;
+  for (const bool active : {false, true}) {
+    for (std::size_t slot = 0; slot < partitions_.size(); ++slot) {
+      const Partition& partition = partitions_[slot];
+      if (!partition.changed || (partition.state == State::kActive) != active) continue;
+      if (partition.not_before > now || request->partitions_size() >= 10'000) {
+        left = true;
+      } else {
+        AddChange(slot, request);
+      }
+    }
+  }
+  return left;
+}
+
 std::optional<v1::FetchRequest> FetchCore::NextRequest(absl::Duration now) {
   if (!open_) return std::nullopt;
   v1::FetchRequest request;
-  if (anything_changed_) {
-    bool left = false;
-    for (std::size_t slot = 0; slot < partitions_.size(); ++slot) {
-      Partition& partition = partitions_[slot];
-      if (!partition.changed) continue;
-      if (partition.not_before > now || request.partitions_size() >= 10'000) {
-        left = true;
-        continue;
-      }
-      partition.changed = false;
-      v1::FetchPartition* change = request.add_partitions();
-      change->set_handle(static_cast<std::uint32_t>(slot + 1));
-      if (!std::exchange(partition.bound, true)) {
-        change->set_topic_id(std::string(partition.topic.raw()));
-        change->set_partition(partition.index.value());
-      }
-      change->set_position(partition.position);
-      change->set_fetch_offset(partition.next.value());
-      change->set_max_bytes(static_cast<std::int32_t>(options_.partition_bytes_max));
-      change->set_action(partition.state == State::kRemoved ? v1::FetchPartition::REMOVE : v1::FetchPartition::SET);
-      if (partition.state == State::kRemoved) partition.bound = false;
-    }
-    anything_changed_ = left;
-  }
+  if (anything_changed_) anything_changed_ = AddChanges(now, &request);
   // In quarters, so that not every chunk costs a message.
-  if (credit_owed_ >= options_.credit_bytes / 4 || (request.partitions_size() > 0 && credit_owed_ > 0)) {
-    request.set_add_credit_bytes(std::exchange(credit_owed_, 0));
+  const std::int64_t owed = credit_owed();
+  if (owed > 0 && (owed >= static_cast<std::int64_t>(options_.credit_bytes / 4) || request.partitions_size() > 0)) {
+    request.set_add_credit_bytes(static_cast<std::uint64_t>(owed));
+    credit_out_ += owed;
   }
   if (request.partitions_size() == 0 && request.add_credit_bytes() == 0) return std::nullopt;
   request.set_seq(++seq_);
@@ -141,6 +188,7 @@ Status FetchCore::TakeBatches(Partition* partition, std::string_view batches) co
       return Hole(next, batch.base_offset());
     }
     next = batch.end_offset();
+    partition->last_epoch = batch.leader_epoch();
   }
   partition->next = next;
   return absl::OkStatus();
@@ -150,34 +198,42 @@ void FetchCore::ApplyResult(const v1::FetchResult& fields, std::string_view batc
                             std::vector<FetchedChunk>* chunks) {
   const std::size_t slot = static_cast<std::size_t>(fields.handle()) - 1;
   if (slot >= partitions_.size() || partitions_[slot].position != fields.position() || partitions_[slot].state != State::kActive) {
-    return Consumed(batches.size());  // asked for before a seek
+    return;  // asked for before a seek
   }
   Partition& partition = partitions_[slot];
-  FetchedChunk chunk{slot, {}, {}, partition.next, partition.next, Offset(fields.high_watermark()), Offset(fields.log_start()), absl::OkStatus()};
-  chunk.status = WithLogEnds(fields.error());
+  FetchedChunk chunk;
+  chunk.slot = slot;
+  chunk.wanted = partition.next;
+  chunk.high_watermark = Offset(fields.high_watermark());
+  chunk.log_start = Offset(fields.log_start());
+  chunk.status = fields.has_diverging() ? Diverged(partition.next, fields.diverging()) : WithLogEnds(fields.error());
   if (IsRetriable(chunk.status)) {
     partition.not_before = now + std::max(kRetryMin, RetryAfter(chunk.status));
     ++partition.position;
     partition.changed = anything_changed_ = true;
     if (ReasonOf(chunk.status) == Reason::kUnknownHandle) partition.bound = false;
-    return Consumed(batches.size());
+    return;
   }
   if (chunk.status.ok() && fields.has_gap() && fields.gap().to() > partition.next.value()) partition.next = Offset(fields.gap().to());
   if (chunk.status.ok()) chunk.status = TakeBatches(&partition, batches);
   if (!chunk.status.ok()) {
     partition.state = State::kSilent;
-    Consumed(batches.size());
   } else {
     chunk.message = message;
     chunk.batches = batches;
   }
   chunk.next = partition.next;
+  chunk.memory_bytes = sizeof(FetchedChunk) + chunk.batches.size();
+  held_bytes_ += static_cast<std::int64_t>(chunk.memory_bytes);
   chunks->push_back(std::move(chunk));
 }
 
 Status FetchCore::Answered(const SharedBytes& message, absl::Duration now, std::vector<FetchedChunk>* chunks) {
   CORDWOOD_ASSIGN_OR_RETURN(const FetchResponseView response, ParseFetchResponse(message.view()));
-  for (const FetchResultView& result : response.results) ApplyResult(result.fields, result.batches, message, now, chunks);
+  for (const FetchResultView& result : response.results) {
+    credit_out_ -= static_cast<std::int64_t>(result.batches.size());
+    ApplyResult(result.fields, result.batches, message, now, chunks);
+  }
   return absl::OkStatus();
 }
 

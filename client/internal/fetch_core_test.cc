@@ -27,7 +27,9 @@ SharedBytes Batch(std::int64_t base, int count) {
 
 class FetchCoreTest : public ::testing::Test {
  protected:
-  FetchCoreTest() { core_.AddPartition(TopicId{{1}}, PartitionIndex(0), Offset(10)); }
+  FetchCoreTest() { EXPECT_EQ(Add(0, 10), 0U); }
+
+  std::size_t Add(int partition, std::int64_t from) { return core_.AddPartition(TopicId{{1}}, PartitionIndex(partition), Offset(from)).value(); }
 
   void Open() {
     core_.StreamOpened();
@@ -50,6 +52,7 @@ class FetchCoreTest : public ::testing::Test {
     std::string text;
     for (const FetchedChunk& chunk : chunks) {
       if (!chunk.status.ok()) text += MessageOf(chunk.status) + ";";
+      taken_ += chunk.memory_bytes;
       EXPECT_TRUE(ForEachRecord(chunk, [&](const RecordView& record, LeaderEpoch epoch) {
                     EXPECT_EQ(epoch.value(), 3);
                     EXPECT_EQ(*record.value, ToString(record.offset));
@@ -63,6 +66,7 @@ class FetchCoreTest : public ::testing::Test {
   FetchCore core_{FetchCoreOptions{1000, 500}};
   std::optional<v1::FetchRequest> request_;
   v1::FetchResponse response_;
+  std::size_t taken_ = 0;  // memory_bytes of all chunks
   absl::Duration now_ = absl::Seconds(5);
 };
 
@@ -107,7 +111,7 @@ TEST_F(FetchCoreTest, EveryFlippedByteBehindTheStampedPartIsDetected) {
   for (std::size_t at = 0; at < good.size(); ++at) {
     if (at >= 12 && at < 16) continue;  // the leader epoch is outside the CRC and means nothing here
     FetchCore core(FetchCoreOptions{});
-    core.AddPartition(TopicId{{1}}, PartitionIndex(0), Offset(10));
+    ASSERT_TRUE(core.AddPartition(TopicId{{1}}, PartitionIndex(0), Offset(10)).ok());
     core.StreamOpened();
     (void)core.NextRequest(now_);
     std::string bad = good;
@@ -144,7 +148,79 @@ TEST_F(FetchCoreTest, AfterABrokenStreamItGoesOnAtTheNextOffset) {
   ASSERT_TRUE(request_.has_value());
   EXPECT_EQ(request_->partitions(0).fetch_offset(), 15);
   EXPECT_EQ(request_->partitions(0).topic_id().size(), 16U);
+}
+
+TEST_F(FetchCoreTest, WhatIsHeldGetsNoCreditFromANewStream) {
+  Open();
+  AddBatch(10, 5);
+  EXPECT_EQ(Answer(), "10 11 12 13 14 ");
+  core_.StreamBroken();
+  Open();
+  ASSERT_TRUE(request_.has_value());
+  EXPECT_EQ(request_->add_credit_bytes(), 1000U - taken_);
+  core_.Consumed(taken_);
+  core_.StreamBroken();
+  Open();
   EXPECT_EQ(request_->add_credit_bytes(), 1000U);
+}
+
+TEST_F(FetchCoreTest, AfterABrokenStreamItNamesTheEpochItReadLast) {
+  Open();
+  EXPECT_FALSE(request_->partitions(0).has_last_fetched_epoch());
+  AddBatch(10, 5);
+  EXPECT_EQ(Answer(), "10 11 12 13 14 ");
+  core_.StreamBroken();
+  Open();
+  EXPECT_EQ(request_->partitions(0).last_fetched_epoch(), 3);
+  core_.Seek(0, Offset(12));
+  EXPECT_FALSE(core_.NextRequest(now_)->partitions(0).has_last_fetched_epoch());
+}
+
+TEST_F(FetchCoreTest, ALogThatWasCutBelowThePositionIsAnError) {
+  Open();
+  v1::FetchResult* result = Result();
+  result->mutable_diverging()->set_epoch(2);
+  result->mutable_diverging()->set_end_offset(7);
+  EXPECT_EQ(Answer(), "the log was cut at offset 7 after records up to offset 10 were read; what follows there now are other records;");
+}
+
+TEST_F(FetchCoreTest, ASilentPartitionIsTakenBackFromTheBrokerUntilASeek) {
+  Open();
+  core_.Silence(0);
+  AddBatch(10, 2);
+  EXPECT_EQ(Answer(), "");
+  EXPECT_EQ(core_.NextRequest(now_)->partitions(0).action(), v1::FetchPartition::REMOVE);
+  core_.StreamBroken();
+  Open();
+  EXPECT_EQ(request_->partitions_size(), 0);
+  core_.Seek(0, Offset(11));
+  const auto request = core_.NextRequest(now_);
+  EXPECT_EQ(request->partitions(0).fetch_offset(), 11);
+  EXPECT_EQ(request->partitions(0).topic_id().size(), 16U);
+}
+
+TEST_F(FetchCoreTest, ASlotIsGivenAgainOnceTheBrokerWasTold) {
+  Open();
+  core_.Remove(0);
+  EXPECT_EQ(Add(1, 0), 1U);
+  const auto request = core_.NextRequest(now_);
+  ASSERT_EQ(request->partitions_size(), 2);
+  EXPECT_EQ(request->partitions(0).action(), v1::FetchPartition::REMOVE);
+  EXPECT_EQ(request->partitions(1).action(), v1::FetchPartition::SET);
+  EXPECT_EQ(Add(2, 40), 0U);
+  EXPECT_EQ(core_.slots(), 2U);
+  AddBatch(10, 2, 1);  // of the slot's last owner
+  EXPECT_EQ(Answer(), "");
+  EXPECT_EQ(core_.NextRequest(now_)->partitions(0).partition(), 2);
+  AddBatch(40, 1, 2);
+  EXPECT_EQ(Answer(), "40 ");
+}
+
+TEST_F(FetchCoreTest, MorePartitionsThanOneStreamTakesAreRefused) {
+  for (std::size_t i = 1; i < kFetchPartitionsMax; ++i) EXPECT_EQ(Add(static_cast<int>(i), 0), i);
+  EXPECT_EQ(ReasonOf(core_.AddPartition(TopicId{{2}}, PartitionIndex(0), Offset(0)).status()), Reason::kLimitExceeded);
+  core_.Remove(17);
+  EXPECT_EQ(core_.AddPartition(TopicId{{2}}, PartitionIndex(0), Offset(0)).value(), 17U);
 }
 
 TEST_F(FetchCoreTest, OutOfRangeSurfacesAndSilencesThePartition) {
