@@ -9,15 +9,17 @@
 
 #include "client/internal/broker_connection.h"
 #include "client/internal/metadata_cache.h"
+#include "cordwood/callback_thread.h"
 
 namespace cordwood::client {
 
 // Producers and consumers each run a ClientLoop of their own, so that a slow callback of one holds no other up.
 // Threading: any thread.
 struct SharedConnection {
-  SharedConnection(std::vector<std::string> addresses, const ConnectOptions& options)
-      : broker(std::move(addresses), options), metadata(broker) {}
+  SharedConnection(std::vector<std::string> addresses, const ConnectOptions& options, ExceptionHook hook = {})
+      : on_exception(std::move(hook)), broker(std::move(addresses), options), metadata(broker) {}
 
+  const ExceptionHook on_exception;
   BrokerConnection broker;
   MetadataCache metadata;
 };

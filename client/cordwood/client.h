@@ -19,18 +19,19 @@ struct SharedConnection;
 }
 
 struct ClientOptions {
-  std::chrono::milliseconds connect_timeout{3'000};   // per address
-  std::chrono::milliseconds request_timeout{30'000};  // of a call that is not a stream
-  std::chrono::milliseconds retry_backoff{20};        // the first wait between attempts; doubles, jittered
-  std::chrono::milliseconds retry_backoff_max{1'000};
+  std::chrono::milliseconds connect_timeout{3'000};   // 1 ms to 1 h, per address
+  std::chrono::milliseconds request_timeout{30'000};  // [request.timeout.ms] 1 ms to 1 h; an append that is not answered within it is tried again
+  // What a function given to Send() or then() threw, on the thread it ran on. It must not block. Without it exceptions are only counted:
+  // Producer::exceptions_caught().
+  ExceptionHook on_exception = {};
 };
 
 // A cheap handle: copies share one connection. Producers and consumers keep the connection alive, so the client may go first.
 // Threading: any thread. No global state, nothing to initialise.
-class Client {
+class CORDWOOD_EXPORT Client {
  public:
   // addresses: "host:port,host:port,[::1]:9600"; the port may be absent (9600). Waits until one broker answers, trying each once:
-  // kTransport names every address and why; kInvalidRequest: not an address.
+  // kTransport names every address and why; kInvalidRequest: not an address; kInvalidConfig names the option that is out of bounds.
   static Result<Client> Connect(std::string_view addresses, const ClientOptions& options = {});
 
   // kInvalidConfig names the option that is out of bounds.

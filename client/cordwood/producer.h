@@ -9,6 +9,7 @@
 #include <memory>
 #include <string_view>
 
+#include "cordwood/export.h"
 #include "cordwood/future.h"
 #include "cordwood/record.h"
 #include "cordwood/result.h"
@@ -18,38 +19,50 @@ namespace cordwood {
 enum class Compression { kNone, kGzip, kSnappy, kLz4, kZstd };
 enum class Acks { kNone, kLeader, kAll };
 
-// The names in brackets are Kafka's.
+// The names in brackets are Kafka's. Bounds are inclusive.
 struct ProducerOptions {
-  std::size_t batch_bytes = 128 * 1024;                // [batch.size] 1 to 8 MiB; a batch is sent before it would exceed this
-  std::chrono::microseconds linger{1'000};             // [linger.ms] an open batch waits no longer for more records; 0: sent at once
-  std::size_t memory_bytes_max = 32 * 1024 * 1024;     // [buffer.memory] of records that wait for acknowledgement
-  std::chrono::milliseconds max_block{60'000};         // [max.block.ms] how long Send() waits for memory or metadata
-  std::chrono::milliseconds delivery_timeout{120'000};  // [delivery.timeout.ms] from Send() to the last attempt
-  Compression compression = Compression::kNone;        // [compression.type]
-  Acks acks = Acks::kAll;                              // [acks]
-  bool idempotence = true;                             // [enable.idempotence] each record once, in order, through retries; not with Acks::kNone
-  std::chrono::milliseconds close_timeout{5'000};      // how long the destructor waits
+  std::size_t batch_bytes = 128 * 1024;                 // [batch.size] 1 to 8 MiB; a batch is sent before it would exceed this
+  std::chrono::microseconds linger{1'000};              // [linger.ms] 0 to 1 h; an open batch waits no longer for more records
+  std::size_t memory_bytes_max = 32 * 1024 * 1024;      // [buffer.memory] batch_bytes to 1 TiB, of records that wait for acknowledgement
+  std::chrono::milliseconds max_block{60'000};          // [max.block.ms] 0 to 24 h; how long Send() waits for metadata and memory
+  std::chrono::milliseconds delivery_timeout{120'000};  // [delivery.timeout.ms] 1 ms to 24 h, from Send() to the last attempt
+  Compression compression = Compression::kNone;         // [compression.type]
+  Acks acks = Acks::kAll;                               // [acks]
+  bool idempotence = true;                              // [enable.idempotence] each record once, in order, through retries; not with Acks::kNone
+  std::chrono::milliseconds close_timeout{5'000};       // 0 to 1 h; how long the destructor waits for acknowledgements
 };
 
-// Performance: Send() copies the record into a batch and returns; one connection and one background thread carry all partitions.
+using DeliveryCallback = std::function<void(const Result<RecordMetadata>&)>;
+
+// Performance: Send() copies the record into a batch and returns; one background thread carries all partitions.
 // Order: records that one thread sends to one partition are appended in that order, through retries and reconnections.
-// Threading: Send() and Flush() from any thread, not from a callback; Close() from one.
-// Errors: kRequestTimedOut, kMessageTooLarge, kUnknownTopicOrPartition, …: the reference page "error reasons".
-class Producer {
+// Threading: Send(), Flush() and Close() from any thread; callbacks, functions given to then() and resumed coroutines run on the producer's
+//     one thread. There Send() does not wait (a full memory is kRequestTimedOut at once, a new topic costs one request), and Flush(), Close()
+//     and Future::get() are refused with kInvalidRequest.
+// Lifetime: keeps the connection alive. No other thread may be in a call when it is destroyed, moved or assigned to. Moved from: only that.
+// Errors: docs/reference/client-library.md.
+class CORDWOOD_EXPORT Producer {
  public:
   Producer(Producer&&) noexcept;
   Producer& operator=(Producer&&) noexcept;
-  ~Producer();  // Close(options.close_timeout)
+  // Close(options.close_timeout). On the producer's own thread it does not wait: a short-lived thread does.
+  ~Producer();
 
-  // Waits up to max_block while the memory is full. Errors come through the future, too.
+  // The record's place, or why it has none. Nothing is thrown; what could not be taken is a failure with definite().
+  // kMessageTooLarge, kUnknownTopicOrPartition, kRequestTimedOut (no memory within max_block), kTransport (no metadata), kShuttingDown.
   Future<RecordMetadata> Send(std::string_view topic, const ProducerRecord& record);
-  // Calls `done` exactly once, on the library's thread or, when nothing could be taken, on this one. It must not block. The cheapest way.
-  void Send(std::string_view topic, const ProducerRecord& record, std::function<void(const Result<RecordMetadata>&)> done);
+  // Calls `done` exactly once: on the producer's thread or, when nothing could be taken, on this one before Send() returns. It must not
+  // block. What it throws is caught. May be empty. The cheapest way.
+  void Send(std::string_view topic, const ProducerRecord& record, DeliveryCallback done);
 
   // Waits until all that was sent before is acknowledged or has failed. kRequestTimedOut: not yet; nothing is lost.
   Result<void> Flush(std::chrono::milliseconds timeout);
-  // Flush(), then no more. What is not acknowledged by then fails with kRequestTimedOut, so every callback has run when this returns. Idempotent.
+  // Flush(), then no more. What is not acknowledged by then fails with kRequestTimedOut, and may have been appended. Every callback has run
+  // when this returns, soon after `timeout` whatever the broker does. Idempotent.
   Result<void> Close(std::chrono::milliseconds timeout);
+
+  // By callbacks and by functions given to then().
+  std::uint64_t exceptions_caught() const;
 
  private:
   friend class Client;

@@ -141,8 +141,8 @@ Status BrokerConnection::Connect() {
   return TransportError("cannot reach any broker: tried " + tried);
 }
 
-void BrokerConnection::Prepare(grpc::ClientContext* context) const {
-  context->set_deadline(std::chrono::system_clock::now() + absl::ToChronoNanoseconds(options_.request_timeout));
+void BrokerConnection::Prepare(grpc::ClientContext* context, absl::Duration timeout) const {
+  context->set_deadline(std::chrono::system_clock::now() + absl::ToChronoNanoseconds(std::min(options_.request_timeout, timeout)));
 }
 
 }  // namespace cordwood::client

@@ -74,8 +74,8 @@ class BrokerConnection {
   const std::vector<std::string>& addresses() const { return addresses_; }
   const ConnectOptions& options() const { return options_; }
 
-  // Sets the deadline of a unary call.
-  void Prepare(grpc::ClientContext* context) const;
+  // Sets the deadline of a unary call: request_timeout, or `timeout` if that is shorter.
+  void Prepare(grpc::ClientContext* context, absl::Duration timeout = absl::InfiniteDuration()) const;
 
  private:
   const std::vector<std::string> addresses_;
@@ -86,14 +86,20 @@ class BrokerConnection {
   std::shared_ptr<grpc::Channel> channel_ ABSL_GUARDED_BY(mu_);
 };
 
-// One blocking unary call through a generated stub, bounded by the connection's request_timeout. Any thread but a ClientLoop's.
+// One blocking unary call through a generated stub, bounded by the connection's request_timeout and `timeout`. It stops a ClientLoop if it
+// is made there. A broker that cannot be reached or is silent is left for the next address.
 //     CallUnary<v1::Admin>(connection, &v1::Admin::Stub::ListTopics, request, &response)
 template <class Service, class Method, class Request, class Response>
-Status CallUnary(BrokerConnection& connection, Method method, const Request& request, Response* response) {
+Status CallUnary(BrokerConnection& connection, Method method, const Request& request, Response* response,
+                 absl::Duration timeout = absl::InfiniteDuration()) {
   grpc::ClientContext context;
-  connection.Prepare(&context);
-  const auto stub = Service::NewStub(connection.channel());
-  return FromGrpc((stub.get()->*method)(&context, request, response));
+  connection.Prepare(&context, timeout);
+  const std::shared_ptr<grpc::Channel> channel = connection.channel();
+  const auto stub = Service::NewStub(channel);
+  const Status status = FromGrpc((stub.get()->*method)(&context, request, response));
+  const bool unreachable = status.code() == absl::StatusCode::kUnavailable || status.code() == absl::StatusCode::kDeadlineExceeded;
+  if (unreachable && IsTransportError(status)) connection.MoveOn(channel);
+  return status;
 }
 
 }  // namespace cordwood::client

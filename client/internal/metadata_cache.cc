@@ -18,10 +18,24 @@ StatusOr<TopicImage> MetadataCache::Get(std::string_view topic) {
     const auto found = topics_.find(topic);
     if (found != topics_.end() && now - found->second.fetched < age_max_) return found->second.image;
   }
-  CORDWOOD_ASSIGN_OR_RETURN(TopicImage image, Ask(topic));
+  CORDWOOD_ASSIGN_OR_RETURN(TopicImage image, Ask(topic, absl::InfiniteDuration()));
   MutexLock lock(mu_);
   topics_[std::string(topic)] = Entry{image, now};
   return image;
+}
+
+Status MetadataCache::Refresh(std::string_view topic, absl::Duration timeout) {
+  StatusOr<TopicImage> image = Ask(topic, timeout);
+  const Status status = image.status();
+  MutexLock lock(mu_);
+  const absl::Duration now = Clock::System().Monotonic();
+  const auto found = topics_.find(topic);
+  if (image.ok()) {
+    topics_[std::string(topic)] = Entry{*std::move(image), now};
+  } else if (found != topics_.end() && IsTransportError(status)) {
+    found->second.fetched = now;
+  }
+  return status;
 }
 
 void MetadataCache::Forget(std::string_view topic) {
@@ -30,16 +44,14 @@ void MetadataCache::Forget(std::string_view topic) {
   if (found != topics_.end()) topics_.erase(found);
 }
 
-StatusOr<TopicImage> MetadataCache::Ask(std::string_view topic) {
+StatusOr<TopicImage> MetadataCache::Ask(std::string_view topic, absl::Duration timeout) {
   v1::GetMetadataRequest request;
   request.add_topics(std::string(topic));
   v1::GetMetadataResponse response;
   Status status;
   for (std::size_t tried = 0; tried < connection_.addresses().size(); ++tried) {
-    const std::shared_ptr<grpc::Channel> channel = connection_.channel();
-    status = CallUnary<v1::Log>(connection_, &v1::Log::Stub::GetMetadata, request, &response);
+    status = CallUnary<v1::Log>(connection_, &v1::Log::Stub::GetMetadata, request, &response, timeout);  // moves on to the next address itself
     if (status.code() != absl::StatusCode::kUnavailable) break;
-    connection_.MoveOn(channel);
   }
   CORDWOOD_RETURN_IF_ERROR(status);
   if (response.topics_size() != 1) return Error(Reason::kUnknownServerError, "GetMetadata answered about another number of topics");

@@ -31,6 +31,8 @@ class MetadataCache {
 
   // From the cache if younger than age_max. A broker that is not available is left for the next, each address once. UNKNOWN_TOPIC_OR_PARTITION with the broker's suggestion, or what the call met.
   StatusOr<TopicImage> Get(std::string_view topic);
+  // Asks the broker whatever is known, for `timeout` at most; what is known passes for fresh if no broker can be asked.
+  Status Refresh(std::string_view topic, absl::Duration timeout);
   // The next Get() asks the broker.
   void Forget(std::string_view topic);
 
@@ -39,7 +41,7 @@ class MetadataCache {
     TopicImage image;
     absl::Duration fetched;
   };
-  StatusOr<TopicImage> Ask(std::string_view topic);
+  StatusOr<TopicImage> Ask(std::string_view topic, absl::Duration timeout);
 
   BrokerConnection& connection_;
   const absl::Duration age_max_;
