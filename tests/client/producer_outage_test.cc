@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: Apache-2.0
+// The public producer while its broker stops, stands still, is killed or comes back: every record has one outcome, every call ends in time.
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <string>
+#include <thread>
+
+#include "tests/client/client_fixture.h"
+
+namespace cordwood::testing {
+namespace {
+
+enum class Outage { kTerminated, kPaused, kKilled };
+
+std::string NameOf(const ::testing::TestParamInfo<Outage>& outage) {
+  switch (outage.param) {
+    case Outage::kTerminated: return "Terminated";
+    case Outage::kPaused: return "Paused";
+    case Outage::kKilled: return "Killed";
+  }
+  return "";
+}
+
+class ProducerOutageTest : public ClientTest, public ::testing::WithParamInterface<Outage> {
+ protected:
+  static constexpr milliseconds kDeadline{300};
+
+  void SetUp() override {
+    ClientTest::SetUp();
+    client_options_.request_timeout = milliseconds(500);
+    producer_options_.max_block = kDeadline;
+    producer_options_.close_timeout = kDeadline;
+    producer_options_.memory_bytes_max = 64 * 1024;
+    producer_options_.batch_bytes = 4 * 1024;
+  }
+
+  void Break() {
+    switch (GetParam()) {
+      case Outage::kTerminated: EXPECT_EQ(broker_->Terminate(), 0); break;
+      case Outage::kPaused: broker_->Pause(); break;
+      case Outage::kKilled: broker_->Kill9(); break;
+    }
+  }
+  // True if the memory took it at once or within max_block.
+  bool SendInTime(Producer& producer, int i) {
+    const std::string value = std::to_string(i) + std::string(100, '.');
+    return InTime(kDeadline, [&] { producer.Send("t", Value(value), outcomes_.Of(value)); });
+  }
+  // What was acknowledged is in the log when the broker is there again.
+  void ExpectAcknowledgedIsThere() {
+    if (GetParam() == Outage::kPaused) {
+      broker_->Continue();
+    } else {
+      Start();
+    }
+    EXPECT_GE(LogEnd("t"), static_cast<std::int64_t>(outcomes_.acknowledged()));
+  }
+
+  Outcomes outcomes_;
+};
+
+TEST_P(ProducerOutageTest, TheFirstSendWaitsForMetadataAndNoLonger) {
+  Producer producer = NewProducer();
+  Break();
+  EXPECT_TRUE(SendInTime(producer, 0));
+  ASSERT_EQ(outcomes_.failures().size(), 1u);
+  EXPECT_EQ(outcomes_.failures()[0].code(), Errc::kTransport);
+  EXPECT_TRUE(outcomes_.failures()[0].definite());
+  EXPECT_TRUE(InTime(kDeadline, [&] { EXPECT_TRUE(producer.Close(kDeadline).ok()); }));
+}
+
+TEST_P(ProducerOutageTest, AmongSendsTheyWaitForMemoryAndThenFail) {
+  Producer producer = NewProducer();
+  std::atomic<bool> sent_enough{false};
+  bool in_time = true;
+  std::thread sender([&] {
+    // Goes on until the memory is full, which is while the broker is away.
+    for (int i = 0; outcomes_.failures().empty() && i < 5'000'000; ++i) {
+      in_time = SendInTime(producer, i) && in_time;
+      if (i == 500) sent_enough = true;
+    }
+    sent_enough = true;
+  });
+  EXPECT_TRUE(WaitUntil([&] { return sent_enough && outcomes_.acknowledged() > 0; }));
+  Break();
+  sender.join();
+  EXPECT_TRUE(in_time);
+  EXPECT_TRUE(InTime(kDeadline, [&] { EXPECT_EQ(producer.Close(kDeadline).error().code(), Errc::kRequestTimedOut); }));
+  EXPECT_EQ(outcomes_.Wrong(), "");
+  ASSERT_FALSE(outcomes_.failures().empty());
+  EXPECT_EQ(outcomes_.failures()[0].code(), Errc::kRequestTimedOut);
+  EXPECT_TRUE(outcomes_.failures()[0].definite());
+  ExpectAcknowledgedIsThere();
+}
+
+TEST_P(ProducerOutageTest, InFlushItEndsAtItsDeadlineAndNothingIsGivenUp) {
+  Producer producer = NewProducer();
+  EXPECT_TRUE(SendInTime(producer, 0));
+  EXPECT_TRUE(producer.Flush(milliseconds(20'000)).ok());
+  broker_->Pause();
+  for (int i = 1; i <= 100; ++i) EXPECT_TRUE(SendInTime(producer, i));
+  std::thread flush([&] { EXPECT_TRUE(InTime(kDeadline, [&] { EXPECT_EQ(producer.Flush(kDeadline).error().code(), Errc::kRequestTimedOut); })); });
+  if (GetParam() == Outage::kKilled) broker_->Kill9();
+  flush.join();
+  EXPECT_TRUE(outcomes_.failures().empty());
+  broker_->Continue();
+  if (GetParam() == Outage::kTerminated) {
+    EXPECT_EQ(broker_->Terminate(), 0);
+  }
+  if (GetParam() != Outage::kPaused) Start();
+  EXPECT_TRUE(producer.Close(milliseconds(30'000)).ok());
+  EXPECT_EQ(outcomes_.Wrong(), "");
+  EXPECT_EQ(outcomes_.acknowledged(), 101u);
+  EXPECT_EQ(LogEnd("t"), 101);
+}
+
+TEST_P(ProducerOutageTest, InCloseItEndsAtItsDeadlineWithEveryOutcomeGiven) {
+  Producer producer = NewProducer();
+  EXPECT_TRUE(SendInTime(producer, 0));
+  EXPECT_TRUE(producer.Flush(milliseconds(20'000)).ok());
+  broker_->Pause();
+  for (int i = 1; i <= 100; ++i) EXPECT_TRUE(SendInTime(producer, i));
+  std::atomic<bool> closing{false};
+  std::thread close([&] {
+    closing = true;
+    EXPECT_TRUE(InTime(kDeadline, [&] { (void)producer.Close(kDeadline); }));
+    EXPECT_EQ(outcomes_.Wrong(), "");
+  });
+  EXPECT_TRUE(WaitUntil([&] { return closing.load(); }));
+  if (GetParam() == Outage::kKilled) broker_->Kill9();
+  if (GetParam() == Outage::kTerminated) {
+    broker_->Interrupt(SIGTERM);
+    broker_->Continue();
+  }
+  close.join();
+  for (const Failure& failure : outcomes_.failures()) {
+    EXPECT_EQ(failure.code(), Errc::kRequestTimedOut);
+    EXPECT_FALSE(failure.definite());
+  }
+  if (GetParam() == Outage::kTerminated) {
+    EXPECT_EQ(broker_->Await(absl::Seconds(30)), 0);
+  }
+  ExpectAcknowledgedIsThere();
+}
+
+TEST_P(ProducerOutageTest, DestroyedWithRecordsOpenAndInFlightItGivesEveryOutcome) {
+  {
+    Producer producer = NewProducer();
+    EXPECT_TRUE(SendInTime(producer, 0));
+    EXPECT_TRUE(producer.Flush(milliseconds(20'000)).ok());
+    Break();
+    for (int i = 1; i <= 100; ++i) EXPECT_TRUE(SendInTime(producer, i));
+    EXPECT_TRUE(InTime(kDeadline, [&] { const Producer destroyed(std::move(producer)); }));
+  }
+  EXPECT_EQ(outcomes_.Wrong(), "");
+  EXPECT_EQ(outcomes_.acknowledged(), 1u);
+  EXPECT_EQ(outcomes_.failures().size(), 100u);
+}
+
+TEST_P(ProducerOutageTest, ClosedWithoutPatienceARecordThatLingersHasItsOutcome) {
+  producer_options_.linger = std::chrono::hours(1);
+  Producer producer = NewProducer();
+  EXPECT_TRUE(SendInTime(producer, 0));
+  Break();
+  EXPECT_TRUE(InTime(milliseconds(0), [&] { (void)producer.Close(milliseconds(0)); }));
+  EXPECT_EQ(outcomes_.Wrong(), "");
+}
+
+INSTANTIATE_TEST_SUITE_P(Outages, ProducerOutageTest, ::testing::Values(Outage::kTerminated, Outage::kPaused, Outage::kKilled), NameOf);
+
+class ProducerRestartTest : public ClientTest {};
+
+TEST_F(ProducerRestartTest, NothingIsLostOrDoubledAndTheOrderIsKept) {
+  producer_options_.memory_bytes_max = 256 * 1024;
+  producer_options_.batch_bytes = 2 * 1024;
+  producer_options_.linger = std::chrono::microseconds(0);
+  Producer producer = NewProducer();
+  Outcomes outcomes;
+  std::string expected;
+  int sent = 0;
+  const auto send = [&](std::size_t count) {
+    for (std::size_t i = 0; i < count; ++i) {
+      const std::string value = std::to_string(sent++);
+      producer.Send("t", Value(value), outcomes.Of(value));
+      expected += (expected.empty() ? "" : " ") + value;
+    }
+  };
+  for (const bool kill : {true, false, true}) {
+    send(1000);
+    const std::size_t before = outcomes.acknowledged();
+    EXPECT_TRUE(WaitUntil([&] { return outcomes.acknowledged() > before || outcomes.acknowledged() == static_cast<std::size_t>(sent); }));
+    send(500);
+    if (kill) {
+      KillAndRestart();
+    } else {
+      Restart();
+    }
+  }
+  send(500);
+  EXPECT_TRUE(producer.Close(milliseconds(60'000)).ok());
+  EXPECT_EQ(outcomes.Wrong(), "");
+  EXPECT_EQ(outcomes.acknowledged(), static_cast<std::size_t>(sent));
+  EXPECT_EQ(Values("t"), expected);
+}
+
+}  // namespace
+}  // namespace cordwood::testing
