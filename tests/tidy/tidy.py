@@ -14,6 +14,9 @@ SOURCE_LINES_MAX = 400
 OWN_INCLUDES_MAX = 8
 FILES_PER_FOLDER_MAX = 25
 
+# What users of the C++ library include; installed, so it shows nothing of the inside.
+PUBLIC_HEADERS = "client/cordwood"
+
 # What each room may include, besides itself; docs: CONTRIBUTING.md. "proto" is the generated code.
 STORAGE = {
     "storage/base": set(),
@@ -32,6 +35,9 @@ ROOMS["broker/http"] = ROOMS["broker/handlers"] | {"broker/handlers"}
 ROOMS["broker/server"] = ROOMS["broker/grpc"] | {"broker/grpc", "broker/http"}
 ROOMS["client/internal"] = {"storage/base", "storage/record", "proto"}
 ROOMS["client/cli"] = ROOMS["client/internal"] | {"client/internal"}
+ROOMS["client"] = ROOMS["client/internal"] | {"client/internal", PUBLIC_HEADERS}
+ROOMS[PUBLIC_HEADERS] = set()
+ROOMS["client/examples"] = {PUBLIC_HEADERS}
 
 TEST_ROOMS = {"tests/support", "tests/fault"}  # what unit tests and their fixtures may use besides their room
 TEST_FILES = re.compile(r"_test\.cc$|_fixture\.h$|/test_\w+\.h$|/testing/\w+\.h$")
@@ -39,6 +45,7 @@ TEST_FILES = re.compile(r"_test\.cc$|_fixture\.h$|/test_\w+\.h$|/testing/\w+\.h$
 ROCKSDB_ROOMS = {"storage/shard", "broker/metadata"}
 ROCKSDB_METADATA_FILES = re.compile(r"local_metadata_store")
 GRPC_ROOMS = {"broker/grpc", "client/internal", "client/cli"}
+STANDARD_HEADER = re.compile(r"[a-z_]+$")
 GRPC_ASYNC_FILES = {
     "broker/grpc/call.cc", "broker/grpc/call.h", "broker/grpc/network_thread.cc", "broker/grpc/network_thread.h",
     "client/internal/call.cc", "client/internal/call.h",
@@ -53,12 +60,16 @@ INCLUDE = re.compile(r'^\s*#include\s+([<"])([^>"]+)[>"]', re.M)
 
 def room_of(path):
     parts = path.split("/")
+    if len(parts) == 2 and parts[0] == "client":
+        return "client"  # the public classes lie beside the rooms they are made of
     return "/".join(parts[:2]) if len(parts) > 2 else None
 
 
 def own_room(include):
     if include.startswith("cordwood/v1/") or include.startswith("grpc/health/"):
         return "proto"
+    if include.startswith("cordwood/"):
+        return PUBLIC_HEADERS
     if include.startswith(("storage/", "broker/", "client/", "tests/")):
         return room_of(include)
     return None
@@ -74,6 +85,8 @@ def check_includes(path, text):
             continue
         if room in ROOMS and target is not None and target != room and target not in ROOMS[room]:
             yield f"{path}: {room} may not include {include}"
+        if room == PUBLIC_HEADERS and target != room and not STANDARD_HEADER.match(include):
+            yield f"{path}: a public header includes only the standard library and cordwood/… ({include})"
         if include.startswith("rocksdb/") and room in ROOMS:
             allowed = room in ROCKSDB_ROOMS and (room != "broker/metadata" or ROCKSDB_METADATA_FILES.search(path))
             if not allowed:

@@ -40,6 +40,15 @@ class TidyTest(unittest.TestCase):
         self.assert_fault("broker/handlers/a.h", "#include <grpcpp/grpcpp.h>\n", "gRPC is not seen")
         self.assert_fault("broker/grpc/log_service.cc", "#include <grpcpp/alarm.h>\n", "async headers")
 
+    def test_public_headers_show_nothing_of_the_inside(self):
+        self.assertEqual(self.faults("client/cordwood/a.h", '#include <map>\n#include <string_view>\n#include "cordwood/result.h"\n'), [])
+        for inside in ("absl/status/status.h", "grpcpp/channel.h", "client/connection.h", "storage/base/ids.h", "unistd.h", "cordwood/v1/log.pb.h"):
+            self.assert_fault("client/cordwood/a.h", f"#include <{inside}>\n", "a public header includes only")
+        self.assert_fault("client/examples/a.cc", '#include "client/internal/call.h"\n', "may not include")
+        self.assert_fault("client/producer.cc", '#include "storage/log/keys.h"\n', "may not include")
+        self.assert_fault("client/producer.cc", "#include <grpcpp/channel.h>\n", "gRPC is not seen")
+        self.assert_fault("client/internal/a.cc", "#include <cordwood/result.h>\n", "may not include")
+
     def test_sizes_have_limits(self):
         self.assert_fault("storage/log/a.h", "\n" * 199, "at most 200")
         self.assert_fault("storage/log/a.cc", "\n" * 399, "at most 400")
