@@ -10,6 +10,8 @@
 #include <set>
 #include <sstream>
 #include <string>
+#include <type_traits>
+#include <vector>
 
 #include "client/failure.h"
 #include "client/internal/rpc_error.h"
@@ -69,6 +71,15 @@ TEST(ResultTest, HoldsAValueOrAFailure) {
   Result<std::string> bad = Failure(Errc::kInvalidTopic, "no");
   EXPECT_FALSE(bad);
   EXPECT_EQ(std::move(bad).value_or("other"), "other");
+}
+
+TEST(ResultTest, ALoopOverATemporaryKeepsIt) {
+  const auto call = [] { return Result<std::vector<std::string>>(std::vector<std::string>{"a", "b"}); };
+  std::string text;
+  for (const std::string& each : call().value()) text += each;
+  for (const std::string& each : *call()) text += each;
+  EXPECT_EQ(text, "abab");
+  static_assert(!std::is_reference_v<decltype(call().value())> && !std::is_reference_v<decltype(*call())>);
 }
 
 TEST(ResultTest, ValueThrowsTheFailure) {

@@ -69,13 +69,14 @@ class [[nodiscard]] Result {
   // Throws BadResult when !ok().
   T& value() & { return Check(), std::get<0>(state_); }
   const T& value() const& { return Check(), std::get<0>(state_); }
-  T&& value() && { return Check(), std::get<0>(std::move(state_)); }
+  // By value, so that `for (const auto& x : Call().value())` keeps what it walks over.
+  T value() && { return Check(), std::get<0>(std::move(state_)); }
   T value_or(T other) && { return ok() ? std::get<0>(std::move(state_)) : std::move(other); }
 
   // Only when ok().
   T& operator*() & { return *std::get_if<0>(&state_); }
   const T& operator*() const& { return *std::get_if<0>(&state_); }
-  T&& operator*() && { return std::move(*std::get_if<0>(&state_)); }
+  T operator*() && { return std::move(*std::get_if<0>(&state_)); }
   T* operator->() { return std::get_if<0>(&state_); }
   const T* operator->() const { return std::get_if<0>(&state_); }
 
