@@ -6,10 +6,13 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
+
+#include "cordwood/export.h"
 
 namespace cordwood {
 
@@ -24,12 +27,13 @@ struct TopicPartition {
 struct HeaderView {
   std::string_view key;                   // UTF-8 by custom, not checked
   std::optional<std::string_view> value;  // nullopt is null, which differs from empty
+  friend bool operator==(const HeaderView&, const HeaderView&) = default;
 };
 
 // A record to be sent. The library copies what the views show before Send() returns.
 struct ProducerRecord {
-  std::optional<std::string_view> key;     // absent: the partition is chosen by the sticky partitioner
-  std::optional<std::string_view> value;   // absent is null, a tombstone on a compacted topic
+  std::optional<std::string_view> key = {};     // absent: the partition is chosen by the sticky partitioner
+  std::optional<std::string_view> value = {};   // absent is null, a tombstone on a compacted topic
   std::vector<HeaderView> headers = {};
   std::optional<Timestamp> timestamp = {};        // absent: the wall clock of this machine
   std::optional<std::int32_t> partition = {};     // absent: by key as Kafka does (murmur2), or sticky without one
@@ -41,25 +45,28 @@ struct RecordMetadata {
   std::int64_t offset = -1;
 };
 
-// A record that came back. It owns the memory of its batch, shared with the batch's other records, so it may outlive the consumer;
-// keep few for long, or copy what is needed: one small record holds a batch of up to a few MiB.
+// A record that came back. It owns the memory of its batch, shared with the batch's other records, so it may outlive the consumer, and what
+// it shows lives as long as it or a copy of it. Keep few for long, or copy what is needed: one small record holds what came in one message
+// with it, up to a few MiB.
+// Performance: 24 bytes; a copy counts a reference. Nothing is decoded, allocated or copied per record after Poll().
 // Threading: a value; const use from any thread.
-class ConsumerRecord {
+class CORDWOOD_EXPORT ConsumerRecord {
  public:
   struct Batch;  // the library's
   ConsumerRecord(std::shared_ptr<const Batch> batch, std::uint32_t index) : batch_(std::move(batch)), index_(index) {}
 
-  const std::string& topic() const;
-  std::int32_t partition() const;
+  const TopicPartition& topic_partition() const;
+  const std::string& topic() const { return topic_partition().topic; }
+  std::int32_t partition() const { return topic_partition().partition; }
   std::int64_t offset() const;
   Timestamp timestamp() const;
-  std::int32_t leader_epoch() const;  // of the leader that appended it
+  std::int32_t leader_epoch() const;           // of the leader that appended it
   bool has_key() const;
-  std::string_view key() const;       // empty if there is none
-  bool has_value() const;             // false: a tombstone
-  std::string_view value() const;     // empty if there is none
-  std::vector<HeaderView> headers() const;
-  std::optional<std::string_view> header(std::string_view key) const;  // the last with this key that is not null
+  std::string_view key() const;                // empty if there is none
+  bool has_value() const;                      // false: a tombstone
+  std::string_view value() const;              // empty if there is none
+  std::span<const HeaderView> headers() const;  // in the producer's order; a key may come more than once
+  std::optional<std::string_view> header(std::string_view key) const;  // the value of the last with this key; nullopt: null, or none
 
  private:
   std::shared_ptr<const Batch> batch_;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <numeric>
 #include <string>
 #include <utility>
 
@@ -122,7 +123,7 @@ StatusOr<std::vector<std::size_t>> FetchClient::Add(const std::vector<FetchFrom>
   return slots;
 }
 
-std::vector<FetchedChunk> FetchClient::Take(absl::Duration timeout) {
+std::vector<FetchedChunk> FetchClient::Take(absl::Duration timeout, bool* woken) {
   const absl::Duration deadline = Now() + timeout;
   MutexLock lock(mu_);
   while (ahead_.empty() && !woken_) {
@@ -130,7 +131,7 @@ std::vector<FetchedChunk> FetchClient::Take(absl::Duration timeout) {
     if (left <= absl::ZeroDuration()) break;
     changed_.WaitFor(mu_, absl::ToChronoNanoseconds(std::min(left, absl::Hours(1))));
   }
-  woken_ = false;
+  if (woken != nullptr) *woken = std::exchange(woken_, false);
   return std::exchange(ahead_, {});
 }
 
@@ -138,6 +139,11 @@ void FetchClient::Wakeup() {
   MutexLock lock(mu_);
   woken_ = true;
   changed_.SignalAll();
+}
+
+std::size_t FetchClient::untaken_bytes() const {
+  MutexLock lock(mu_);
+  return std::accumulate(ahead_.begin(), ahead_.end(), std::size_t{0}, [](std::size_t sum, const FetchedChunk& chunk) { return sum + chunk.memory_bytes; });
 }
 
 void FetchClient::Consumed(std::size_t memory_bytes) {

@@ -32,9 +32,12 @@ class FetchClient {
   // A slot for each, all or none. LIMIT_EXCEEDED: more than kFetchPartitionsMax.
   StatusOr<std::vector<std::size_t>> Add(const std::vector<FetchFrom>& partitions);
   // All there is, in order per partition, or empty after `timeout` or a Wakeup(). A partition's error comes as a chunk with a status.
-  std::vector<FetchedChunk> Take(absl::Duration timeout);
+  std::vector<FetchedChunk> Take(absl::Duration timeout) { return Take(timeout, nullptr); }
+  // *woken: whether there was a Wakeup() since the last time one was told here.
+  std::vector<FetchedChunk> Take(absl::Duration timeout, bool* woken);
   // The next Take(), or the one that is waiting, returns what there is without waiting. Any thread.
   void Wakeup();
+  std::size_t untaken_bytes() const;  // memory_bytes of what Take() would give
   // Chunks of such memory_bytes are done with: as much may be read ahead again.
   void Consumed(std::size_t memory_bytes);
 

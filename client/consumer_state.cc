@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: Apache-2.0
+// Who is assigned, what Poll() gives, what becomes of failures.
+#include "client/consumer_state.h"
+
+#include <algorithm>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "client/consumer_offsets.h"
+#include "client/failure.h"
+#include "storage/base/clock.h"
+
+namespace cordwood {
+
+using client::ToFailure;
+using client::ToRefusal;
+
+namespace {
+
+absl::Duration Now() { return Clock::System().Monotonic(); }
+
+Failure Closed() { return ToRefusal(Error(Reason::kShuttingDown, "the consumer is closed")); }
+
+Failure NotAssigned(const TopicPartition& partition) {
+  return ToRefusal(Error(Reason::kInvalidRequest, client::NameOf(partition) + " is not assigned to this consumer"));
+}
+
+// Brokers name the partition in some messages.
+Status Named(const Status& status, const TopicPartition& partition) {
+  const std::string name = client::NameOf(partition);
+  return MessageOf(status).starts_with(name) ? status : Annotate(status, name);
+}
+
+}  // namespace
+
+Result<void> Consumer::State::Assign(Places places) {
+  if (closed) return Closed();
+  std::sort(places.begin(), places.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  places.erase(std::unique(places.begin(), places.end(), [](const auto& a, const auto& b) { return a.first == b.first; }), places.end());
+  if (places.size() > client::kFetchPartitionsMax) {
+    return ToRefusal(Error(Reason::kLimitExceeded, "a consumer takes at most " + std::to_string(client::kFetchPartitionsMax) + " partitions, not " +
+                                                       std::to_string(places.size())));
+  }
+  Assignment next;
+  Places fresh;
+  for (const auto& place : places) {
+    const auto found = assignment.find(place.first);
+    if (found != assignment.end() && !found->second.failure.has_value()) {
+      next.emplace(place.first, found->second);
+    } else {
+      fresh.push_back(place);
+    }
+  }
+  const auto located = client::Locate(*connection, fresh, options.offset_reset);
+  if (!located.ok()) return ToFailure(located.status());
+  return Replace(std::move(next), fresh, *located);
+}
+
+Result<void> Consumer::State::Replace(Assignment next, const Places& fresh, const std::vector<client::LocatedPartition>& located) {
+  std::vector<std::size_t> gone;
+  for (const auto& [partition, assigned] : assignment) {
+    if (!next.contains(partition)) gone.push_back(assigned.slot);
+  }
+  fetch.Remove(gone);
+  for (const std::size_t slot : gone) ahead.Stop(slot);
+  std::vector<client::FetchFrom> wanted;
+  for (std::size_t i = 0; i < fresh.size(); ++i) wanted.push_back({located[i].topic, PartitionIndex(fresh[i].first.partition), located[i].offset});
+  const auto slots = fetch.Add(wanted);  // fits: the count was checked
+  if (!slots.ok()) return ToFailure(slots.status());
+  for (std::size_t i = 0; i < fresh.size(); ++i) {
+    next.emplace(fresh[i].first, Assigned{(*slots)[i], std::nullopt});
+    ahead.Start((*slots)[i], fresh[i].first, located[i].offset);
+  }
+  assignment = std::move(next);
+  failed = 0;
+  by_slot.clear();
+  for (auto it = assignment.begin(); it != assignment.end(); ++it) {
+    if (it->second.slot >= by_slot.size()) by_slot.resize(it->second.slot + 1, assignment.end());
+    by_slot[it->second.slot] = it;
+  }
+  GiveBack();
+  return {};
+}
+
+Result<void> Consumer::State::Seek(const Places& places) {
+  if (closed) return Closed();
+  std::vector<std::pair<Assignment::iterator, Offset>> offsets;
+  for (const auto& [partition, position] : places) {
+    const auto found = assignment.find(partition);
+    if (found == assignment.end()) return NotAssigned(partition);
+    offsets.emplace_back(found, Offset());
+  }
+  const auto located = client::Locate(*connection, places, options.offset_reset);
+  if (!located.ok()) return ToFailure(located.status());
+  for (std::size_t i = 0; i < offsets.size(); ++i) offsets[i].second = (*located)[i].offset;
+  SeekTo(offsets);
+  return {};
+}
+
+void Consumer::State::SeekTo(const std::vector<std::pair<Assignment::iterator, Offset>>& offsets) {
+  std::vector<client::FetchClient::Place> places;
+  for (const auto& [assigned, offset] : offsets) {
+    const std::size_t slot = assigned->second.slot;
+    if (assigned->second.failure.has_value()) --failed;
+    assigned->second.failure.reset();
+    ahead.Seek(slot, offset);
+    if (!ahead.paused(slot)) places.push_back({slot, offset});
+  }
+  fetch.Seek(places);
+  GiveBack();
+}
+
+void Consumer::State::Pause(Assignment::iterator assigned) {
+  const std::size_t slot = assigned->second.slot;
+  if (ahead.paused(slot)) return;
+  for (client::FetchedChunk& chunk : fetch.Take(absl::ZeroDuration())) ahead.Add(std::move(chunk));
+  ahead.Pause(slot);
+  fetch.Silence({slot});
+  GiveBack();
+}
+
+void Consumer::State::Resume(Assignment::iterator assigned) {
+  const std::size_t slot = assigned->second.slot;
+  if (!ahead.paused(slot)) return;
+  const std::optional<Offset> from = ahead.Resume(slot);
+  if (from.has_value() && !assigned->second.failure.has_value()) fetch.Seek({{slot, *from}});
+}
+
+void Consumer::State::Close() {
+  if (std::exchange(closed, true)) return;
+  fetch.Shutdown();
+  loop.Stop();
+  for (const auto& [partition, assigned] : assignment) ahead.Stop(assigned.slot);
+  assignment.clear();
+}
+
+// What was consumed becomes credit in steps: a message to the loop costs more than a few records.
+void Consumer::State::GiveBack() {
+  to_give_back += ahead.TakeConsumed();
+  if (to_give_back < options.memory_bytes_max / 16) return;
+  fetch.Consumed(std::exchange(to_give_back, 0));
+}
+
+bool Consumer::State::Reset(Assignment::iterator assigned, const client::ReadAhead::Failed& failure) {
+  if (options.offset_reset == OffsetReset::kError || ReasonOf(failure.status) != Reason::kOffsetOutOfRange || failure.log_start.value() < 0) return false;
+  SeekTo({{assigned, options.offset_reset == OffsetReset::kStart ? failure.log_start : failure.high_watermark}});
+  return true;
+}
+
+Result<std::vector<ConsumerRecord>> Consumer::State::TakeReady() {
+  std::vector<ConsumerRecord> records;
+  while (const auto failure = ahead.Take(options.records_max, &records)) {
+    const auto assigned = by_slot[failure->slot];
+    if (Reset(assigned, *failure)) continue;
+    fetch.Silence({failure->slot});
+    assigned->second.failure = ToFailure(Named(failure->status, assigned->first));
+    ++failed;
+    last_told = assigned->first;
+    return *assigned->second.failure;
+  }
+  return records;
+}
+
+const Failure* Consumer::State::NextOldFailure() {
+  if (failed == 0) return nullptr;
+  auto next = assignment.upper_bound(last_told);
+  for (std::size_t i = 0; i < assignment.size(); ++i, ++next) {
+    if (next == assignment.end()) next = assignment.begin();
+    if (!next->second.failure.has_value() || ahead.paused(next->second.slot)) continue;
+    last_told = next->first;
+    return &*next->second.failure;
+  }
+  return nullptr;
+}
+
+Result<std::vector<ConsumerRecord>> Consumer::State::Poll(std::chrono::milliseconds timeout) {
+  if (closed) return Closed();
+  const absl::Duration deadline = Now() + absl::FromChrono(timeout);
+  while (true) {
+    // What is left of the last chunks comes before what is new, so a partition's order is the order of arrival.
+    const absl::Duration left = ahead.empty() ? deadline - Now() : absl::ZeroDuration();
+    bool woken = false;
+    for (client::FetchedChunk& chunk : fetch.Take(left, &woken)) ahead.Add(std::move(chunk));
+    if (woken) return std::vector<ConsumerRecord>();
+    auto taken = TakeReady();
+    GiveBack();
+    if (!taken.ok() || !taken->empty()) return taken;
+    if (Now() >= deadline) break;
+  }
+  if (const Failure* failure = NextOldFailure()) return *failure;
+  return std::vector<ConsumerRecord>();
+}
+
+}  // namespace cordwood

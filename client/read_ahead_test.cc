@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: Apache-2.0
+// Order, positions and memory of what is read ahead; records that own what they show.
+#include "client/read_ahead.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "storage/record/batches_for_test.h"
+
+namespace cordwood::client {
+namespace {
+
+class ReadAheadTest : public ::testing::Test {
+ protected:
+  ReadAheadTest() {
+    for (std::size_t slot : {0U, 1U}) ahead_.Start(slot, {"t", static_cast<std::int32_t>(slot)}, Offset(0));
+  }
+
+  static std::string Bytes(std::int64_t base, int count, Codec codec = Codec::kNone) {
+    std::vector<RecordView> records;
+    std::vector<std::string> values;
+    for (int i = 0; i < count; ++i) values.push_back(std::to_string(base + i));
+    for (const std::string& value : values) records.push_back({Offset(0), kTestMs, std::nullopt, value, {}});
+    std::string bytes = BuildBatch(records, codec);
+    StampBatch(bytes.data(), Offset(base), LeaderEpoch(3));
+    return bytes;
+  }
+  // One chunk of records [base, base + count), alone in a message with `others` more bytes.
+  void Add(std::size_t slot, std::int64_t base, int count, Codec codec = Codec::kNone, std::size_t others = 0) {
+    AddBytes(slot, base, base + count, Bytes(base, count, codec), others);
+  }
+  void AddBytes(std::size_t slot, std::int64_t base, std::int64_t next, const std::string& bytes, std::size_t others = 0) {
+    FetchedChunk chunk;
+    chunk.slot = slot;
+    chunk.message = SharedBytes::CopyOf(bytes + std::string(others, 'x'));
+    chunk.batches = chunk.message.view().substr(0, bytes.size());
+    chunk.memory_bytes = bytes.size();
+    chunk.wanted = Offset(base);
+    chunk.next = Offset(next);
+    added_ += chunk.memory_bytes;
+    ahead_.Add(std::move(chunk));
+  }
+  void AddError(std::size_t slot) {
+    FetchedChunk chunk;
+    chunk.slot = slot;
+    chunk.status = Error(Reason::kOffsetOutOfRange, "gone");
+    chunk.memory_bytes = 1;
+    added_ += 1;
+    ahead_.Add(std::move(chunk));
+  }
+  // "partition:value …", or "!slot message".
+  std::string Take(std::size_t max = 1000) {
+    std::vector<ConsumerRecord> records;
+    const auto failed = ahead_.Take(max, &records);
+    if (failed.has_value()) return "!" + std::to_string(failed->slot) + " " + MessageOf(failed->status);
+    std::string text;
+    for (const ConsumerRecord& record : records) {
+      EXPECT_EQ(record.value(), std::to_string(record.offset()));
+      text += std::to_string(record.partition()) + ":" + std::string(record.value()) + " ";
+    }
+    return text;
+  }
+  std::int64_t position(std::size_t slot = 0) const { return ahead_.position(slot).value(); }
+  bool AllGivenBack() {
+    given_back_ += ahead_.TakeConsumed();
+    EXPECT_EQ(ahead_.held_bytes(), added_ - given_back_);
+    return given_back_ == added_;
+  }
+
+  ReadAhead ahead_{400};
+  std::size_t added_ = 0;
+  std::size_t given_back_ = 0;
+};
+
+TEST_F(ReadAheadTest, RecordsComeInTheOrderOfArrivalAsManyAsWanted) {
+  Add(0, 0, 3);
+  Add(1, 0, 2);
+  Add(0, 3, 1);
+  EXPECT_EQ(Take(2), "0:0 0:1 ");
+  EXPECT_EQ(position(), 2);
+  EXPECT_FALSE(AllGivenBack());
+  EXPECT_EQ(Take(2), "0:2 1:0 ");
+  EXPECT_EQ(Take(), "1:1 0:3 ");
+  EXPECT_EQ(Take(), "");
+  EXPECT_EQ(position(), 4);
+  EXPECT_TRUE(AllGivenBack());
+}
+
+TEST_F(ReadAheadTest, RecordsBeforeTheOneWantedAreSkipped) {
+  AddBytes(0, 7, 10, Bytes(2, 4) + Bytes(6, 4));
+  EXPECT_EQ(Take(), "0:7 0:8 0:9 ");
+}
+
+TEST_F(ReadAheadTest, OffsetsWithoutRecordsAreSteppedOver) {
+  AddBytes(0, 0, 20, Bytes(0, 2));
+  EXPECT_EQ(Take(), "0:0 0:1 ");
+  EXPECT_EQ(Take(), "");
+  EXPECT_EQ(position(), 20);
+}
+
+TEST_F(ReadAheadTest, AnErrorComesAloneAfterTheRecordsBeforeIt) {
+  Add(0, 0, 1);
+  AddError(0);
+  Add(1, 0, 1);
+  EXPECT_EQ(Take(), "0:0 ");
+  EXPECT_EQ(Take(), "!0 gone");
+  EXPECT_EQ(Take(), "1:0 ");
+  EXPECT_TRUE(AllGivenBack());
+}
+
+TEST_F(ReadAheadTest, ABatchThatLiesEndsItsPartitionBehindTheSoundRecords) {
+  const std::string good = Bytes(0, 3);
+  AddBytes(0, 0, 3, WithField(good, 57, std::int32_t{2}));  // one record more than it says
+  Add(0, 3, 1);
+  Add(1, 0, 1);
+  EXPECT_EQ(Take(), "0:0 0:1 ");
+  EXPECT_EQ(Take().substr(0, 14), "!0 record 2 of");
+  EXPECT_EQ(Take(), "1:0 ");
+  EXPECT_TRUE(AllGivenBack());
+}
+
+TEST_F(ReadAheadTest, APausedPartitionGoesOnWhereItWas) {
+  Add(0, 0, 4, Codec::kZstd);
+  EXPECT_EQ(Take(1), "0:0 ");
+  ahead_.Pause(0);
+  Add(1, 0, 1);
+  EXPECT_EQ(Take(), "1:0 ");
+  EXPECT_EQ(position(), 1);
+  EXPECT_EQ(ahead_.Resume(0), Offset(4));
+  EXPECT_EQ(Take(), "0:1 0:2 0:3 ");
+  EXPECT_TRUE(AllGivenBack());
+}
+
+TEST_F(ReadAheadTest, WhatPausedPartitionsMayNotKeepIsReadAgain) {
+  Add(0, 0, 4);
+  AddBytes(1, 0, 100, Bytes(0, 100));
+  ahead_.Pause(0);
+  ahead_.Pause(1);
+  EXPECT_EQ(Take(), "");
+  EXPECT_EQ(ahead_.Resume(0), Offset(4));
+  EXPECT_EQ(ahead_.Resume(1), Offset(0));
+  EXPECT_EQ(Take(), "0:0 0:1 0:2 0:3 ");
+  EXPECT_TRUE(AllGivenBack());
+}
+
+TEST_F(ReadAheadTest, APausedErrorIsTheEndOfItsPartition) {
+  AddError(0);
+  ahead_.Pause(0);
+  EXPECT_EQ(Take(), "");
+  EXPECT_EQ(ahead_.Resume(0), std::nullopt);
+  EXPECT_EQ(Take(), "!0 gone");
+}
+
+TEST_F(ReadAheadTest, ASeekDropsWhatIsHerePausedOrNot) {
+  Add(0, 0, 4);
+  EXPECT_EQ(Take(1), "0:0 ");
+  ahead_.Seek(0, Offset(9));
+  EXPECT_EQ(position(), 9);
+  EXPECT_TRUE(AllGivenBack());
+  Add(0, 9, 2);
+  ahead_.Pause(0);
+  ahead_.Seek(0, Offset(0));
+  EXPECT_TRUE(ahead_.paused(0));
+  EXPECT_EQ(ahead_.Resume(0), Offset(0));
+  EXPECT_EQ(Take(), "");
+  EXPECT_TRUE(AllGivenBack());
+}
+
+TEST_F(ReadAheadTest, RecordsOutliveTheirChunkWhateverTheCodec) {
+  for (const Codec codec : kAllCodecs) {
+    std::vector<ConsumerRecord> records;
+    {
+      ReadAhead ahead(0);
+      ahead.Start(0, {"orders", 5}, Offset(0));
+      FetchedChunk chunk;
+      chunk.message = SharedBytes::CopyOf(BuildBatch(ThreeRecords(), codec));
+      chunk.batches = chunk.message.view();
+      chunk.next = Offset(3);
+      ahead.Add(std::move(chunk));
+      EXPECT_FALSE(ahead.Take(10, &records).has_value());
+    }
+    ASSERT_EQ(records.size(), 3U) << CodecName(codec);
+    EXPECT_EQ(records[0].topic(), "orders");
+    EXPECT_EQ(records[0].partition(), 5);
+    EXPECT_EQ(records[0].key(), "k1");
+    EXPECT_EQ(records[0].value(), "hello");
+    EXPECT_TRUE(records[0].headers().empty());
+    EXPECT_EQ(records[1].offset(), 1);
+    EXPECT_EQ(records[1].timestamp().time_since_epoch().count(), kTestMs + 100);
+    EXPECT_FALSE(records[1].has_key());
+    ASSERT_EQ(records[1].headers().size(), 2U);
+    EXPECT_EQ(records[1].headers()[0], (HeaderView{"h", "v"}));
+    EXPECT_EQ(records[1].headers()[1], (HeaderView{"n", std::nullopt}));
+    EXPECT_EQ(records[1].header("h"), "v");
+    EXPECT_FALSE(records[1].header("n").has_value());
+    EXPECT_FALSE(records[2].has_value());
+    EXPECT_TRUE(records[2].headers().empty());
+  }
+}
+
+}  // namespace
+}  // namespace cordwood::client
