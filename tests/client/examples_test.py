@@ -1,0 +1,68 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The examples, each run twice against one real broker, and against none.
+
+usage: examples_test.py --bin DIR [unittest arguments]     (DIR holds cordwoodd and example_*)
+"""
+import argparse
+import pathlib
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+OPTIONS = argparse.Namespace()
+START_SECONDS = 30
+
+
+class ExamplesTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        files = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(files.cleanup)
+        ports = pathlib.Path(files.name) / "ports"
+        broker = subprocess.Popen([f"{OPTIONS.bin}/cordwoodd", "--data-dir", f"{files.name}/data", "--listen", "127.0.0.1:0",
+                                   "--http-listen", "127.0.0.1:0", "--port-file", ports], stderr=subprocess.DEVNULL)
+        cls.addClassCleanup(broker.wait)
+        cls.addClassCleanup(broker.kill)
+        deadline = time.monotonic() + START_SECONDS
+        while not ports.exists():
+            if time.monotonic() > deadline or broker.poll() is not None:
+                raise RuntimeError("the broker is not ready")
+            time.sleep(0.01)
+        cls.address = dict(line.split("=", 1) for line in ports.read_text().split())["grpc"]
+
+    def run_example(self, name, address=None):
+        return subprocess.run([f"{OPTIONS.bin}/example_{name}", address or self.address], text=True, timeout=120,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+    def says(self, name, words):
+        done = self.run_example(name)
+        self.assertEqual((done.returncode, done.stderr, done.stdout), (0, "", words))
+
+    def test_hello_replays_only_what_this_run_sent(self):
+        for first in (0, 3):
+            sent = "".join(f"sent to offset {first + i}\n" for i in range(3))
+            self.says("hello", sent + "1: hello\n2: from\n3: C++\n")
+
+    def test_a_pipeline_with_a_slow_worker_keeps_order_and_bound(self):
+        for _ in range(2):
+            self.says("pipeline", "5000 records, in order, 0 failed, the buffer held at most 64\n")
+
+    def test_orders_are_read_back_from_the_beginning(self):
+        self.says("orders", "100 orders: 50 shipped, 50 paid, 0 out of order\n")
+        self.says("orders", "200 orders: 100 shipped, 100 paid, 0 out of order\n")
+
+    def test_without_a_broker_they_say_so(self):
+        for name in ("orders", "pipeline"):
+            done = self.run_example(name, "127.0.0.1:1")
+            self.assertEqual((done.returncode, done.stderr),
+                             (1, "cannot reach any broker: tried 127.0.0.1:1 (connection refused)  [TRANSPORT]\n"))
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--bin", required=True)
+    rest = parser.parse_known_args(namespace=OPTIONS)[1]
+    unittest.main(argv=[sys.argv[0], *rest])
