@@ -30,6 +30,21 @@ class DocsTest(unittest.TestCase):
             text = path.read_text()
             self.assertTrue(text.startswith("// SPDX-License-Identifier: Apache-2.0\n// "), path)
 
+    def test_the_readme_shows_hello_as_it_is_built(self):
+        source = (ROOT / "client/examples/hello.cc").read_text()
+        shown = re.search(r"```cpp\n(.*?)```", (ROOT / "README.md").read_text(), re.S).group(1)
+        self.assertEqual(shown, source[source.index("#include"):])
+
+    def test_the_page_of_the_library_lists_every_option_with_its_default(self):
+        page = (ROOT / "docs/reference/client-library.md").read_text()
+        listed = set(re.findall(r"^\| `(\w+)` \|", page, re.M))
+        for name in ("client", "producer", "consumer"):
+            header = (ROOT / f"client/cordwood/{name}.h").read_text()
+            body = re.search(rf"struct {name.capitalize()}Options {{(.*?)\n}};", header, re.S).group(1)
+            options = set(re.findall(r"^  [\w:]+ (\w+)(?: =|{)", body, re.M))
+            self.assertGreaterEqual(len(options), 3)
+            self.assertLessEqual(options, listed, name)
+
     def test_links_between_pages_lead_somewhere(self):
         pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]
         for page in pages:
