@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # cordwood_room(NAME SOURCES a.cc … DEPS target …): the library of the folder this is called in, alias cordwood::NAME.
-# cordwood_tests(NAME SOURCES a_test.cc … DEPS target …): one GoogleTest program of the unit tests beside the sources.
+# cordwood_tests(NAME SOURCES a_test.cc … DEPS target … [ENVIRONMENT A=b]): one GoogleTest program of the unit tests beside the sources.
 include(GoogleTest)
 
 function(cordwood_room name)
@@ -12,8 +12,12 @@ function(cordwood_room name)
 endfunction()
 
 function(cordwood_tests name)
-  cmake_parse_arguments(ROOM "" "" "SOURCES;DEPS" ${ARGN})
+  cmake_parse_arguments(ROOM "" "ENVIRONMENT" "SOURCES;DEPS" ${ARGN})
   add_executable(${name}_test ${ROOM_SOURCES})
   target_link_libraries(${name}_test PRIVATE ${ROOM_DEPS} GTest::gmock GTest::gtest_main)
-  gtest_discover_tests(${name}_test DISCOVERY_MODE PRE_TEST PROPERTIES TIMEOUT 300)
+  set(properties TIMEOUT 300)
+  if(ROOM_ENVIRONMENT)
+    list(APPEND properties ENVIRONMENT ${ROOM_ENVIRONMENT})
+  endif()
+  gtest_discover_tests(${name}_test DISCOVERY_MODE PRE_TEST PROPERTIES ${properties})
 endfunction()
