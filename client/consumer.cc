@@ -63,6 +63,10 @@ Result<void> Consumer::AssignTopic(std::string_view topic, Position from) {
   return Assign(*partitions, from);
 }
 
+void Consumer::Unassign(const TopicPartition& partition) {
+  if (const auto found = state_->assignment.find(partition); found != state_->assignment.end()) state_->Unassign(found);
+}
+
 std::vector<TopicPartition> Consumer::assignment() const {
   std::vector<TopicPartition> partitions;
   for (const auto& [partition, assigned] : state_->assignment) partitions.push_back(partition);
@@ -110,10 +114,18 @@ Result<PartitionOffsets> Consumer::Offsets(const TopicPartition& partition) cons
   return offsets->front();
 }
 
-Result<std::int64_t> Consumer::Resolve(const TopicPartition& partition, Position position) const {
-  const auto located = client::Locate(*state_->connection, At({partition}, position), state_->options.offset_reset);
+Result<std::vector<std::int64_t>> Consumer::Resolve(const std::vector<TopicPartition>& partitions, Position position) const {
+  const auto located = client::Locate(*state_->connection, At(partitions, position), state_->options.offset_reset);
   if (!located.ok()) return ToFailure(located.status());
-  return located->front().offset.value();
+  std::vector<std::int64_t> offsets;
+  for (const client::LocatedPartition& each : *located) offsets.push_back(each.offset.value());
+  return offsets;
+}
+
+Result<std::int64_t> Consumer::Resolve(const TopicPartition& partition, Position position) const {
+  const auto offsets = Resolve(std::vector{partition}, position);
+  if (!offsets) return offsets.error();
+  return offsets->front();
 }
 
 Result<std::vector<TopicPartition>> Consumer::PartitionsOf(std::string_view topic) const {

@@ -83,6 +83,15 @@ Result<void> Consumer::State::Replace(Assignment next, const Places& fresh, cons
   return {};
 }
 
+void Consumer::State::Unassign(Assignment::iterator assigned) {
+  const std::size_t slot = assigned->second.slot;
+  fetch.Remove({slot});
+  ahead.Stop(slot);
+  if (assigned->second.failure.has_value()) --failed;
+  assignment.erase(assigned);
+  GiveBack();
+}
+
 Result<void> Consumer::State::Seek(const Places& places) {
   if (closed) return Closed();
   std::vector<std::pair<Assignment::iterator, Offset>> offsets;

@@ -34,6 +34,7 @@ struct Consumer::State {
 
   using Places = std::vector<std::pair<TopicPartition, Position>>;
   Result<void> Assign(Places places);
+  void Unassign(Assignment::iterator assigned);
   Result<void> Seek(const Places& places);
   // `located` are those of `fresh`, which `next` does not hold yet.
   Result<void> Replace(Assignment next, const Places& fresh, const std::vector<client::LocatedPartition>& located);

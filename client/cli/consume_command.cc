@@ -3,8 +3,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdio>
+#include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -15,9 +18,9 @@
 #include "client/cli/record_json.h"
 #include "client/cli/session.h"
 #include "client/cli/stdout_writer.h"
-#include "client/internal/fetch_client.h"
-#include "client/internal/metadata_cache.h"
-#include "cordwood/v1/log.grpc.pb.h"
+#include "client/failure.h"
+#include "client/internal/rpc_error.h"
+#include "cordwood/client.h"
 #include "storage/base/clock.h"
 
 namespace cordwood::client {
@@ -25,164 +28,167 @@ namespace {
 
 // One partition's part of the work.
 struct Range {
-  PartitionIndex partition;
-  Offset start;               // the log's
-  Offset end;                 // the log's, when we began
-  Offset from;
-  std::optional<Offset> to;   // exclusive; none: on and on
+  TopicPartition partition;
+  PartitionOffsets log;            // when we began
+  std::int64_t from = 0;
+  std::optional<std::int64_t> to;  // exclusive; none: on and on
 };
 
-std::string Where(const std::string& topic, PartitionIndex partition) { return topic + "/" + ToString(partition); }
-
-StatusOr<v1::ListOffsetsResponse> ListOffsets(BrokerConnection& connection, const TopicImage& topic, const std::vector<Range>& ranges,
-                                              std::optional<std::int64_t> timestamp_ms) {
-  v1::ListOffsetsRequest request;
-  for (const Range& range : ranges) {
-    auto* query = request.add_queries();
-    query->mutable_partition()->set_topic_id(std::string(topic.id.raw()));
-    query->mutable_partition()->set_partition(range.partition.value());
-    if (timestamp_ms.has_value()) {
-      query->set_timestamp_ms(*timestamp_ms);
-    } else {
-      query->set_end(true);
-    }
+cordwood::Position ToLibrary(const Position& position) {
+  switch (position.kind) {
+    case Position::Kind::kStart: return cordwood::Position::Start();
+    case Position::Kind::kEnd: return cordwood::Position::End();
+    case Position::Kind::kOffset: return cordwood::Position::At(position.value);
+    case Position::Kind::kFromEnd: return cordwood::Position::Last(position.value);
+    case Position::Kind::kTimestamp: break;
   }
-  v1::ListOffsetsResponse response;
-  CORDWOOD_RETURN_IF_ERROR(CallUnary<v1::Log>(connection, &v1::Log::Stub::ListOffsets, request, &response));
-  if (response.answers_size() != request.queries_size()) return Error(Reason::kUnknownServerError, "ListOffsets answered another number of queries");
-  for (int i = 0; i < response.answers_size(); ++i) {
-    CORDWOOD_RETURN_IF_ERROR(Annotate(FromEntryError(response.answers(i).error()), Where(topic.name, ranges[static_cast<std::size_t>(i)].partition)));
-  }
-  return response;
+  return cordwood::Position::From(Timestamp(std::chrono::milliseconds(position.value)));
 }
 
-// The offset of `position` in each range; `set` puts it there.
-template <class Set>
-Status Resolve(BrokerConnection& connection, const TopicImage& topic, const Position& position, bool above_end_ok, std::vector<Range>* ranges, Set set) {
-  if (position.kind == Position::Kind::kTimestamp) {
-    CORDWOOD_ASSIGN_OR_RETURN(const v1::ListOffsetsResponse response, ListOffsets(connection, topic, *ranges, position.value));
-    for (std::size_t i = 0; i < ranges->size(); ++i) {
-      const Offset found(response.answers(static_cast<int>(i)).offset());
-      set((*ranges)[i], std::clamp(found, (*ranges)[i].start, std::max((*ranges)[i].start, (*ranges)[i].end)));
-    }
-    return absl::OkStatus();
-  }
-  for (Range& range : *ranges) {
-    const StatusOr<Offset> offset = ResolvePosition(position, range.start, range.end, above_end_ok);
-    if (!offset.ok()) return Annotate(offset.status(), Where(topic.name, range.partition));
-    set(range, *offset);
-  }
-  return absl::OkStatus();
+std::vector<TopicPartition> PartitionsOf(const std::vector<Range>& ranges) {
+  std::vector<TopicPartition> partitions;
+  for (const Range& range : ranges) partitions.push_back(range.partition);
+  return partitions;
 }
 
-StatusOr<std::vector<Range>> PlanRanges(BrokerConnection& connection, const TopicImage& topic, const ConsumeCommandOptions& options, const Position& from,
-                                        const std::optional<Position>& to) {
+// All partitions of the topic, or the ones asked for. UNKNOWN_TOPIC_OR_PARTITION.
+StatusOr<std::vector<Range>> ChoosePartitions(const Consumer& consumer, const ConsumeCommandOptions& options) {
+  const auto all = consumer.PartitionsOf(options.topic);
+  if (!all) return ToStatus(all.error().code(), all.error().message());
+  std::set<std::int32_t> wanted(options.partitions.begin(), options.partitions.end());
   std::vector<Range> ranges;
-  std::vector<std::int32_t> wanted = options.partitions;
-  if (wanted.empty()) {
-    for (std::int32_t i = 0; i < topic.partitions(); ++i) wanted.push_back(i);
+  for (const TopicPartition& partition : *all) {
+    if (options.partitions.empty() || wanted.erase(partition.partition) > 0) ranges.push_back({partition, {}, 0, std::nullopt});
   }
-  std::sort(wanted.begin(), wanted.end());
-  wanted.erase(std::unique(wanted.begin(), wanted.end()), wanted.end());
-  for (const std::int32_t index : wanted) {
-    if (index < 0 || index >= topic.partitions()) return NoSuchPartition(topic.name, index, topic.partitions());
-    ranges.push_back(Range{PartitionIndex(index), {}, {}, {}, std::nullopt});
+  if (wanted.empty()) return ranges;
+  return NoSuchPartition(options.topic, *wanted.begin(), static_cast<std::int32_t>(all->size()));
+}
+
+// `to` may lie above the log end where we wait for more.
+Result<void> ResolveTo(const Consumer& consumer, const Position& to, bool follow, std::vector<Range>* ranges) {
+  if (follow && to.kind == Position::Kind::kOffset) {
+    for (Range& range : *ranges) {
+      const auto offset = ResolvePosition(to, Offset(range.log.log_start), Offset(range.log.high_watermark), true);
+      if (!offset.ok()) return ToFailure(Annotate(offset.status(), range.partition.topic + "-" + std::to_string(range.partition.partition)));
+      range.to = offset->value();
+    }
+    return {};
   }
-  CORDWOOD_ASSIGN_OR_RETURN(const v1::ListOffsetsResponse ends, ListOffsets(connection, topic, ranges, std::nullopt));
-  for (std::size_t i = 0; i < ranges.size(); ++i) {
-    ranges[i].start = Offset(ends.answers(static_cast<int>(i)).log_start());
-    ranges[i].end = Offset(ends.answers(static_cast<int>(i)).high_watermark());
-    if (!options.follow) ranges[i].to = ranges[i].end;
+  const auto offsets = consumer.Resolve(PartitionsOf(*ranges), ToLibrary(to));
+  if (!offsets) return offsets.error();
+  for (std::size_t i = 0; i < ranges->size(); ++i) (*ranges)[i].to = (*offsets)[i];
+  return {};
+}
+
+Result<std::vector<Range>> PlanRanges(const Consumer& consumer, const ConsumeCommandOptions& options, const Position& from,
+                                      const std::optional<Position>& to) {
+  auto ranges = ChoosePartitions(consumer, options);
+  if (!ranges) return ranges;
+  const auto logs = consumer.Offsets(PartitionsOf(*ranges));
+  if (!logs) return logs.error();
+  const auto begins = consumer.Resolve(PartitionsOf(*ranges), ToLibrary(from));
+  if (!begins) return begins.error();
+  for (std::size_t i = 0; i < ranges->size(); ++i) {
+    Range& range = (*ranges)[i];
+    range.log = (*logs)[i];
+    range.from = (*begins)[i];
+    if (!options.follow) range.to = range.log.high_watermark;
   }
-  CORDWOOD_RETURN_IF_ERROR(Resolve(connection, topic, from, false, &ranges, [](Range& range, Offset offset) { range.from = offset; }));
-  if (to.has_value()) {
-    CORDWOOD_RETURN_IF_ERROR(Resolve(connection, topic, *to, options.follow, &ranges, [](Range& range, Offset offset) { range.to = offset; }));
-  }
-  return ranges;
+  return to.has_value() ? ResolveTo(consumer, *to, options.follow, ranges) : Result<void>();
 }
 
 // Prints records until every range is done.
 class Printer {
  public:
-  Printer(const GlobalOptions& global, const ConsumeCommandOptions& options, const TopicImage& topic, std::vector<Range> ranges,
-          std::optional<RecordFormat> format)
-      : global_(global), options_(options), topic_(topic), ranges_(std::move(ranges)), format_(std::move(format)), left_(options.count) {
+  Printer(const GlobalOptions& global, const ConsumeCommandOptions& options, std::optional<RecordFormat> format)
+      : global_(global), options_(options), format_(std::move(format)), left_(options.count) {
     json_ = global.output == OutputForm::kJson || (!format_.has_value() && isatty(STDOUT_FILENO) == 0);
   }
 
-  ExitCode Run(ClientLoop& loop, BrokerConnection& connection) {
-    std::vector<FetchFrom> parts;
-    for (Range& range : ranges_) {
+  ExitCode Run(Consumer& consumer, const std::vector<Range>& ranges) {
+    std::map<TopicPartition, cordwood::Position> begins;
+    for (const Range& range : ranges) {
       if (range.to.has_value() && range.from >= *range.to) continue;
-      parts.push_back({topic_.id, range.partition, range.from});
-      by_slot_.push_back(&range);
+      begins.emplace(range.partition, cordwood::Position::At(range.from));
+      unfinished_.emplace(range.partition.partition, range);
     }
-    unfinished_ = parts.size();
-    if (parts.empty() || left_ == 0) return kExitOk;
-    FetchClient fetch(loop, connection);
-    if (const auto slots = fetch.Add(parts); !slots.ok()) return Fail(slots.status());  // 0, 1, 2, …
+    if (unfinished_.empty() || left_ == 0) return kExitOk;
+    if (const auto assigned = consumer.Assign(begins); !assigned) return Fail(assigned.error());
     absl::Duration progress = Clock::System().Monotonic();
-    while (unfinished_ > 0 && left_ != 0 && !out_.closed() && out_.error() == 0) {
+    while (!unfinished_.empty() && left_ != 0 && !out_.closed() && out_.error() == 0) {
       if (Interrupted()) {
         out_.Flush();
         return options_.follow ? kExitOk : kExitInterrupted;
       }
-      std::vector<FetchedChunk> chunks = fetch.Take(absl::ZeroDuration());
-      if (chunks.empty()) {
+      auto records = consumer.Poll(std::chrono::milliseconds(0));
+      if (records && records->empty()) {
         out_.Flush();  // whoever reads sees all there is while we wait
-        chunks = fetch.Take(absl::Milliseconds(100));
+        records = consumer.Poll(std::chrono::milliseconds(100));
       }
+      if (!records) return Fail(records.error());
       const absl::Duration now = Clock::System().Monotonic();
-      if (!chunks.empty()) {
+      if (!records->empty()) {
         progress = now;
-        for (FetchedChunk& chunk : chunks) {
-          if (const Status status = Print(chunk, fetch); !status.ok()) return Fail(status);
-          fetch.Consumed(chunk.memory_bytes);
-          chunk = {};
+        Print(consumer, *records);
+      } else if (DropFinished(consumer) == 0) {
+        if (options_.follow) {
+          TellConnection(consumer.connection());
+        } else if (now - progress > global_.timeout) {
+          const auto connection = consumer.connection();
+          return Fail(connection ? Failure(Errc::kRequestTimedOut, "no record came within " + absl::FormatDuration(global_.timeout)) : connection.error());
         }
-      } else if (options_.follow) {
-        TellConnection(fetch.connection_status());
-      } else if (now - progress > global_.timeout) {
-        const Status why = fetch.connection_status();
-        return Fail(why.ok() ? Error(Reason::kRequestTimedOut, "no record came within " + absl::FormatDuration(global_.timeout)) : why);
       }
     }
     out_.Flush();
-    if (out_.error() != 0) return Fail(out_.status());
+    if (out_.error() != 0) return Report(global_, out_.status());
     return kExitOk;
   }
 
  private:
-  void TellConnection(const Status& status) {
-    if (global_.quiet || status.ok() == connected_) return;
-    connected_ = status.ok();
-    std::fprintf(stderr, connected_ ? "connected again%s\n" : "connection lost (%s); trying again\n", connected_ ? "" : InShort(status).c_str());
+  void TellConnection(const Result<void>& connection) {
+    if (global_.quiet || connection.ok() == connected_) return;
+    connected_ = connection.ok();
+    const std::string why = connected_ ? "" : InShort(ToStatus(connection.error().code(), connection.error().message()));
+    std::fprintf(stderr, connected_ ? "connected again%s\n" : "connection lost (%s); trying again\n", why.c_str());
   }
 
-  ExitCode Fail(const Status& status) {
+  ExitCode Fail(const Failure& failure) {
     out_.Flush();
-    return Report(global_, status);
+    return Report(global_, ToStatus(failure.code(), failure.message()));
   }
 
-  Status Print(const FetchedChunk& chunk, FetchClient& fetch) {
-    Range& range = *by_slot_[chunk.slot];
-    if (range.to.has_value() && chunk.wanted >= *range.to) return absl::OkStatus();  // came with the one that ended the range
-    CORDWOOD_RETURN_IF_ERROR(Annotate(chunk.status, Where(topic_.name, range.partition)));
-    CORDWOOD_RETURN_IF_ERROR(Annotate(ForEachRecord(chunk,
-                                                    [&](const RecordView& record, LeaderEpoch epoch) {
-                                                      if (left_ == 0 || (range.to.has_value() && record.offset >= *range.to)) return false;
-                                                      PrintRecord(PlacedRecord{topic_.name, range.partition, epoch, &record});
-                                                      return !out_.closed();
-                                                    }),
-                                      Where(topic_.name, range.partition)));
-    if (range.to.has_value() && chunk.next >= *range.to) {
-      --unfinished_;
-      fetch.Remove({chunk.slot});
+  void Print(Consumer& consumer, const std::vector<ConsumerRecord>& records) {
+    for (const ConsumerRecord& record : records) {
+      const auto range = unfinished_.find(record.partition());
+      if (range == unfinished_.end()) continue;
+      const std::optional<std::int64_t> to = range->second.to;
+      if (!to.has_value() || record.offset() < *to) PrintRecord(record);
+      if (left_ == 0 || out_.closed()) return;
+      if (to.has_value() && record.offset() + 1 >= *to) {
+        unfinished_.erase(range);
+        consumer.Unassign(record.topic_partition());
+      }
     }
-    return absl::OkStatus();
   }
 
-  void PrintRecord(const PlacedRecord& placed) {
+  // Ranges whose last offsets have no records end without one. How many did.
+  std::size_t DropFinished(Consumer& consumer) {
+    return std::erase_if(unfinished_, [&](const auto& entry) {
+      const Range& range = entry.second;
+      const bool finished = range.to.has_value() && consumer.position(range.partition).value_or(0) >= *range.to;
+      if (finished) consumer.Unassign(range.partition);
+      return finished;
+    });
+  }
+
+  void PrintRecord(const ConsumerRecord& record) {
+    view_.offset = Offset(record.offset());
+    view_.timestamp_ms = record.timestamp().time_since_epoch().count();
+    view_.key = record.has_key() ? std::optional(record.key()) : std::nullopt;
+    view_.value = record.has_value() ? std::optional(record.value()) : std::nullopt;
+    view_.headers.clear();
+    for (const HeaderView& header : record.headers()) view_.headers.push_back({header.key, header.value});
+    const PlacedRecord placed{record.topic(), PartitionIndex(record.partition()), LeaderEpoch(record.leader_epoch()), &view_};
     if (left_ > 0) --left_;
     if (format_.has_value()) {
       format_->Append(placed, out_.buffer());
@@ -196,11 +202,9 @@ class Printer {
 
   const GlobalOptions& global_;
   const ConsumeCommandOptions& options_;
-  const TopicImage& topic_;
-  std::vector<Range> ranges_;
   const std::optional<RecordFormat> format_;
-  std::vector<Range*> by_slot_;
-  std::size_t unfinished_ = 0;
+  std::map<std::int32_t, Range> unfinished_;  // by partition
+  RecordView view_;  // its headers' memory is used again
   std::int64_t left_;  // < 0: no limit
   bool json_ = false;
   bool connected_ = true;  // as the user was told
@@ -226,15 +230,15 @@ ExitCode Consume(const GlobalOptions& global, const ConsumeCommandOptions& optio
     format = *std::move(parsed);
   }
   CatchInterrupts();
-  auto connection = ConnectToBroker(global);
-  if (!connection.ok()) return Report(global, connection.status());
-  MetadataCache metadata(**connection);
-  const auto topic = metadata.Get(options.topic);
-  if (!topic.ok()) return Report(global, topic.status());
-  auto ranges = PlanRanges(**connection, *topic, options, *from, to);
+  const auto fail = [&](const Failure& failure) { return Report(global, ToStatus(failure.code(), failure.message())); };
+  auto client = ConnectClient(global);
+  if (!client.ok()) return Report(global, client.status());
+  auto consumer = client->NewConsumer();
+  if (!consumer) return fail(consumer.error());
+  auto ranges = ChoosePartitions(*consumer, options);
   if (!ranges.ok()) return Report(global, ranges.status());
-  ClientLoop loop("cord");
-  return Printer(global, options, *topic, *std::move(ranges), std::move(format)).Run(loop, **connection);
+  if (const auto planned = PlanRanges(*consumer, options, *from, to, &*ranges); !planned) return fail(planned.error());
+  return Printer(global, options, std::move(format)).Run(*consumer, *ranges);
 }
 
 }  // namespace cordwood::client

