@@ -117,7 +117,7 @@ struct Producer::State {
   void Submit(std::string_view topic, const ProducerRecord& record, Done done);
   Status Send(std::string_view topic, const ProducerRecord& record, const client::AckCallback& ack);
   Status LearnTopic(std::string_view topic, absl::Duration deadline);
-  bool Knows(std::string_view topic);
+  bool Knows(std::string_view topic);  // false also for one thread now and then, whose turn it is to look again
   Result<void> Close(milliseconds timeout);
 
   const std::shared_ptr<client::SharedConnection> connection;
@@ -145,10 +145,13 @@ void Producer::State::Submit(std::string_view topic, const ProducerRecord& recor
 bool Producer::State::Knows(std::string_view topic) {
   MutexLock lock(mu);
   const auto found = learned.find(topic);
-  return found != learned.end() && Now() - found->second < kTopicAgeMax;
+  if (found == learned.end()) return false;
+  if (Now() - found->second < kTopicAgeMax) return true;
+  found->second = Now();  // this thread asks again; the others go on with what is known
+  return false;
 }
 
-// Asks until `deadline`, unless somebody said what the topic is before: that may still be true.
+// Asks until `deadline`, but only once about a topic that is known: what was true before may still be.
 Status Producer::State::LearnTopic(std::string_view topic, absl::Duration deadline) {
   client::Backoff backoff;
   while (true) {
@@ -161,6 +164,7 @@ Status Producer::State::LearnTopic(std::string_view topic, absl::Duration deadli
         learned[std::string(topic)] = Now();
         return absl::OkStatus();
       }
+      if (const auto found = learned.find(topic); found != learned.end()) learned.erase(found);
     }
     if (!client::IsRetriable(status) || loop.in_loop() || Now() + wait >= deadline) return status;
     absl::SleepFor(wait);
