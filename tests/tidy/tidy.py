@@ -34,8 +34,8 @@ ROOMS["broker/grpc"] = ROOMS["broker/handlers"] | {"broker/handlers"}
 ROOMS["broker/http"] = ROOMS["broker/handlers"] | {"broker/handlers"}
 ROOMS["broker/server"] = ROOMS["broker/grpc"] | {"broker/grpc", "broker/http"}
 ROOMS["client/internal"] = {"storage/base", "storage/record", "proto"}
-ROOMS["client/cli"] = ROOMS["client/internal"] | {"client/internal"}
 ROOMS["client"] = ROOMS["client/internal"] | {"client/internal", PUBLIC_HEADERS}
+ROOMS["client/cli"] = ROOMS["client"] | {"client"}
 ROOMS[PUBLIC_HEADERS] = set()
 ROOMS["client/examples"] = {PUBLIC_HEADERS}
 
