@@ -27,7 +27,7 @@ constexpr milliseconds kHour = std::chrono::hours(1);
 constexpr milliseconds kDay = std::chrono::hours(24);
 constexpr absl::Duration kTopicAgeMax = absl::Minutes(4);       // less than ProduceClient's, which does not know our deadline
 constexpr absl::Duration kMemoryPoll = absl::Milliseconds(1);   // memory comes back a batch at a time
-constexpr milliseconds kClosePatienceMin{20};                   // for open batches to reach the loop, where they are failed
+constexpr milliseconds kClosePatienceMin{100};                  // for open batches to reach the loop, where they are failed
 
 absl::Duration Now() { return Clock::System().Monotonic(); }
 
