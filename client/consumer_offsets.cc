@@ -35,11 +35,11 @@ Status Retry(const SharedConnection& connection, Attempt attempt) {
   }
 }
 
-StatusOr<std::vector<TopicId>> TopicIdsOf(SharedConnection& connection, const Places& places) {
+StatusOr<std::vector<TopicId>> TopicIdsOf(SharedConnection& connection, const Places& places, absl::Duration timeout) {
   std::vector<TopicId> ids;
   StatusOr<TopicImage> image = TopicImage{};
   for (const auto& [place, position] : places) {
-    if (ids.empty() || image->name != place.topic) image = connection.metadata.Get(place.topic);
+    if (ids.empty() || image->name != place.topic) image = connection.metadata.Get(place.topic, timeout);
     if (!image.ok()) return image.status();
     if (place.partition < 0 || place.partition >= image->partitions()) {
       return Error(Reason::kUnknownTopicOrPartition, "topic \"" + place.topic + "\" has no partition " + std::to_string(place.partition) + "; it has " +
@@ -52,7 +52,7 @@ StatusOr<std::vector<TopicId>> TopicIdsOf(SharedConnection& connection, const Pl
 
 Status TryLocate(SharedConnection& connection, const Places& places, OffsetReset reset, absl::Duration timeout, std::vector<LocatedPartition>* located) {
   located->clear();
-  CORDWOOD_ASSIGN_OR_RETURN(const std::vector<TopicId> ids, TopicIdsOf(connection, places));
+  CORDWOOD_ASSIGN_OR_RETURN(const std::vector<TopicId> ids, TopicIdsOf(connection, places, timeout));
   v1::ListOffsetsRequest request;
   for (std::size_t i = 0; i < places.size(); ++i) {
     auto* query = request.add_queries();

@@ -8,7 +8,6 @@
 #include "client/internal/rpc_error.h"
 #include "client/internal/stream_codec.h"
 #include "storage/record/record_batch.h"
-#include "storage/record/record_reader.h"
 
 namespace cordwood::client {
 namespace {
@@ -33,24 +32,6 @@ Status Diverged(Offset next, const v1::Diverging& diverging) {
 }
 
 }  // namespace
-
-Status ForEachRecord(const FetchedChunk& chunk, const std::function<bool(const RecordView&, LeaderEpoch)>& each) {
-  std::string_view rest = chunk.batches;
-  RecordView record;
-  while (!rest.empty()) {
-    CORDWOOD_ASSIGN_OR_RETURN(const RecordBatchView batch, RecordBatchView::TakeFirst(&rest));
-    if (batch.is_control() || batch.end_offset() <= chunk.wanted) continue;
-    RecordReader reader(batch);
-    CORDWOOD_RETURN_IF_ERROR(reader.Open());
-    while (true) {
-      CORDWOOD_ASSIGN_OR_RETURN(const bool more, reader.Next(&record));
-      if (!more) break;
-      if (record.offset < chunk.wanted) continue;
-      if (!each(record, batch.leader_epoch())) return absl::OkStatus();
-    }
-  }
-  return absl::OkStatus();
-}
 
 StatusOr<std::size_t> FetchCore::AddPartition(TopicId topic, PartitionIndex partition, Offset from) {
   if (in_use_ >= kFetchPartitionsMax) {

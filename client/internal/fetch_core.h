@@ -4,7 +4,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <optional>
 #include <string_view>
 #include <vector>
@@ -14,7 +13,6 @@
 #include "storage/base/ids.h"
 #include "storage/base/reason.h"
 #include "storage/base/shared_bytes.h"
-#include "storage/record/record.h"
 
 namespace cordwood::client {
 
@@ -30,10 +28,6 @@ struct FetchedChunk {
   Offset log_start;
   Status status;                  // not OK: no batches, and the partition is silent until Seek()
 };
-
-// Calls `each` with every record of the chunk from `wanted` on, in order, until it returns false. The views live during the call.
-// CORRUPT_MESSAGE where records contradict their batch.
-Status ForEachRecord(const FetchedChunk& chunk, const std::function<bool(const RecordView&, LeaderEpoch)>& each);
 
 inline constexpr std::size_t kFetchPartitionsMax = 10'000;  // a broker's limit for one stream
 

@@ -11,14 +11,14 @@
 
 namespace cordwood::client {
 
-StatusOr<TopicImage> MetadataCache::Get(std::string_view topic) {
+StatusOr<TopicImage> MetadataCache::Get(std::string_view topic, absl::Duration timeout) {
   const absl::Duration now = Clock::System().Monotonic();
   {
     MutexLock lock(mu_);
     const auto found = topics_.find(topic);
     if (found != topics_.end() && now - found->second.fetched < age_max_) return found->second.image;
   }
-  CORDWOOD_ASSIGN_OR_RETURN(TopicImage image, Ask(topic, absl::InfiniteDuration()));
+  CORDWOOD_ASSIGN_OR_RETURN(TopicImage image, Ask(topic, timeout));
   MutexLock lock(mu_);
   topics_[std::string(topic)] = Entry{image, now};
   return image;

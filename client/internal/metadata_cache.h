@@ -29,8 +29,9 @@ class MetadataCache {
   explicit MetadataCache(BrokerConnection& connection, absl::Duration age_max = absl::Minutes(5))
       : connection_(connection), age_max_(age_max) {}
 
-  // From the cache if younger than age_max. A broker that is not available is left for the next, each address once. UNKNOWN_TOPIC_OR_PARTITION with the broker's suggestion, or what the call met.
-  StatusOr<TopicImage> Get(std::string_view topic);
+  // From the cache if younger than age_max, else within `timeout` an address: a broker that is not available is left for the next, each once.
+  // UNKNOWN_TOPIC_OR_PARTITION with the broker's suggestion, or what the call met.
+  StatusOr<TopicImage> Get(std::string_view topic, absl::Duration timeout = absl::InfiniteDuration());
   // Asks the broker whatever is known, for `timeout` at most; what is known passes for fresh if no broker can be asked.
   Status Refresh(std::string_view topic, absl::Duration timeout);
   // The next Get() asks the broker.
