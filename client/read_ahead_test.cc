@@ -26,11 +26,12 @@ class ReadAheadTest : public ::testing::Test {
     StampBatch(bytes.data(), Offset(base), LeaderEpoch(3));
     return bytes;
   }
-  // One chunk of records [base, base + count), alone in a message with `others` more bytes.
-  void Add(std::size_t slot, std::int64_t base, int count, Codec codec = Codec::kNone, std::size_t others = 0) {
-    AddBytes(slot, base, base + count, Bytes(base, count, codec), others);
+  // One chunk of records [base, base + count), alone in its message.
+  void Add(std::size_t slot, std::int64_t base, int count, Codec codec = Codec::kNone) {
+    AddBytes(slot, base, base + count, Bytes(base, count, codec));
   }
-  void AddBytes(std::size_t slot, std::int64_t base, std::int64_t next, const std::string& bytes, std::size_t others = 0) {
+  // One chunk in a message with `others` more bytes. The message.
+  SharedBytes AddBytes(std::size_t slot, std::int64_t base, std::int64_t next, const std::string& bytes, std::size_t others = 0) {
     FetchedChunk chunk;
     chunk.slot = slot;
     chunk.message = SharedBytes::CopyOf(bytes + std::string(others, 'x'));
@@ -39,7 +40,9 @@ class ReadAheadTest : public ::testing::Test {
     chunk.wanted = Offset(base);
     chunk.next = Offset(next);
     added_ += chunk.memory_bytes;
+    SharedBytes message = chunk.message;
     ahead_.Add(std::move(chunk));
+    return message;
   }
   void AddError(std::size_t slot) {
     FetchedChunk chunk;
@@ -142,6 +145,18 @@ TEST_F(ReadAheadTest, WhatPausedPartitionsMayNotKeepIsReadAgain) {
   EXPECT_EQ(ahead_.Resume(1), Offset(0));
   EXPECT_EQ(Take(), "0:0 0:1 0:2 0:3 ");
   EXPECT_TRUE(AllGivenBack());
+}
+
+TEST_F(ReadAheadTest, APausedPartitionKeepsItsOwnPartOfAMessageAlone) {
+  const std::string bytes = Bytes(0, 3);
+  const SharedBytes shared = AddBytes(0, 0, 3, bytes, 10 * bytes.size());
+  const SharedBytes own = AddBytes(0, 3, 4, Bytes(3, 1));
+  EXPECT_EQ(Take(1), "0:0 ");
+  ahead_.Pause(0);
+  EXPECT_FALSE(own.unique());
+  EXPECT_TRUE(shared.unique());
+  EXPECT_EQ(ahead_.Resume(0), Offset(4));
+  EXPECT_EQ(Take(), "0:1 0:2 0:3 ");
 }
 
 TEST_F(ReadAheadTest, APausedErrorIsTheEndOfItsPartition) {
