@@ -90,7 +90,7 @@ TEST_F(ConsumerOutageTest, ALogEndThatFallsBelowThePositionIsAFailureOrFollowsTh
 }
 
 TEST_F(ConsumerOutageTest, EndsInTimeWhileTheBrokerStandsStillOrIsGone) {
-  Fill("t", 20, 1000);
+  Fill("t", 10, 10);
   client_options_.request_timeout = milliseconds(500);
   const auto close_all = [&](std::vector<Consumer> consumers) {
     EXPECT_TRUE(InTime(milliseconds(0), [&] {
