@@ -187,6 +187,19 @@ TEST_F(RecoveryTest, AnUnsyncedTornTailIsCut) {
   ExpectRecords(1);
 }
 
+// No tick has made the synced file durable yet: its mark is enough after a kill.
+TEST_F(RecoveryTest, AFlippedBitBelowTheLastSyncIsDamageAfterAKill) {
+  Start();
+  AppendBytes(1000);
+  const std::size_t before = LogBytes();
+  AppendBytes(1000);
+  ASSERT_OK(store_->Sync());
+  const std::string path = LogPath();
+  Crash();
+  Zero(path, before + 100, 1);
+  EXPECT_THAT(Open(), FailsWith(Reason::kShardDamaged));
+}
+
 TEST_F(RecoveryTest, AMissingSyncedFileIsDamage) {
   Start();
   Crash();
@@ -199,6 +212,18 @@ TEST_F(RecoveryTest, AMissingDatabaseIsDamage) {
   Promise();
   Crash();
   std::filesystem::remove_all(options_.directory);
+  EXPECT_THAT(Open(), FailsWith(Reason::kShardDamaged));
+}
+
+TEST_F(RecoveryTest, AShardThatWasWholeIsNotCreatedAgain) {
+  Start();
+  Crash();
+  std::filesystem::remove_all(options_.directory);
+  std::filesystem::remove(options_.synced_file);
+  options_.must_exist = true;
+  EXPECT_THAT(Open(), FailsWith(Reason::kShardDamaged));
+  EXPECT_FALSE(std::filesystem::exists(options_.directory));
+  std::filesystem::create_directory(options_.directory);
   EXPECT_THAT(Open(), FailsWith(Reason::kShardDamaged));
 }
 

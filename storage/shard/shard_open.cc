@@ -70,7 +70,7 @@ StatusOr<std::unique_ptr<ShardStore>> ShardStore::Open(const ShardOptions& optio
 Status ShardStore::Recover() {
   const std::string& directory = options_.directory;
   rocksdb::Env& env = this->env();
-  CORDWOOD_RETURN_IF_ERROR(FromRocksDb(env.CreateDirIfMissing(directory), directory));
+  if (!options_.must_exist) CORDWOOD_RETURN_IF_ERROR(FromRocksDb(env.CreateDirIfMissing(directory), directory));
   CORDWOOD_ASSIGN_OR_RETURN(const bool has_database, HasDatabase(env, directory));
   auto synced_file = SyncedFile::Open(env, options_.synced_file);
   if (!synced_file.ok() && ReasonOf(synced_file.status()) != Reason::kShardDamaged) return synced_file.status();
@@ -80,6 +80,8 @@ Status ShardStore::Recover() {
                                             std::to_string(recovery_.synced_sequence) + " operations were stored");
   }
 
+  if (options_.must_exist && !has_database) return Error(Reason::kShardDamaged, directory + ": missing or empty, but this data directory had it");
+  if (options_.must_exist && !synced_file.ok()) return synced_file.status();
   rocksdb::Options db_options = RocksDbOptions(options_);
   db_options.create_if_missing = !has_database;
   db_options.listeners.push_back(poison_listener_);
@@ -89,7 +91,7 @@ Status ShardStore::Recover() {
     if (survey.recovered_sequence > 0 && !synced_file.ok()) return synced_file.status();
     if (survey.recovered_sequence < recovery_.synced_sequence) {
       return Error(Reason::kShardDamaged, directory + ": recovered up to sequence " + std::to_string(survey.recovered_sequence) + ", but " +
-                                              std::to_string(recovery_.synced_sequence) + " was synced; nothing was changed");
+                                              std::to_string(recovery_.synced_sequence) + " was synced");
     }
   }
   CORDWOOD_ASSIGN_OR_RETURN(db_, OpenGated(db_options, directory, survey));
@@ -102,7 +104,7 @@ Status ShardStore::Recover() {
   }
   CORDWOOD_ASSIGN_OR_RETURN(const std::optional<std::string> identity, GetRecord(*db_, MetadataKind::kShardIdentity));
   recovery_.created = !identity.has_value();
-  if (recovery_.created && survey.recovered_sequence > 0) return Error(Reason::kShardDamaged, directory + ": its identity record is missing");
+  if (recovery_.created && (survey.recovered_sequence > 0 || options_.must_exist)) return Error(Reason::kShardDamaged, directory + ": its identity record is missing");
   if (synced_file.ok()) synced_file_ = *std::move(synced_file);
   return absl::OkStatus();
 }

@@ -28,6 +28,17 @@ FixedKey<sizeof(T)> Fixed(T value) {
   return bytes;
 }
 
+// A flush or compaction that meets a full disk poisons the shard, so none is begun without room for the memtables, once flushed, once compacted.
+Status CheckRoomToReclaim(rocksdb::DB& db, rocksdb::Env& env, const std::string& directory) {
+  constexpr std::uint64_t kManifestsAndLogs = 8 << 20;
+  std::uint64_t free = 0, memtables = 0;
+  if (!env.GetFreeSpace(directory, &free).ok()) return absl::OkStatus();  // a file system that cannot tell
+  db.GetIntProperty(rocksdb::DB::Properties::kCurSizeAllMemTables, &memtables);
+  const std::uint64_t needed = 2 * memtables + kManifestsAndLogs;
+  if (free >= needed) return absl::OkStatus();
+  return Error(Reason::kDiskFull, directory + ": " + std::to_string(free) + " bytes are free, giving space back needs " + std::to_string(needed));
+}
+
 }  // namespace
 
 ShardStore::~ShardStore() { db_.reset(); }  // its listener touches the members after it
@@ -59,7 +70,8 @@ Status ShardStore::Sync() {
   const rocksdb::Status synced = db_->SyncWAL();
   if (!synced.ok()) return Poison("sync: " + synced.ToString());
   synced_sequence_ = last;
-  return absl::OkStatus();
+  const Status marked = synced_file_->Mark(last);
+  return marked.ok() ? marked : Poison(MessageOf(marked));
 }
 
 Status ShardStore::Tick() {
@@ -127,6 +139,7 @@ StatusOr<PartitionId> ShardStore::ReservePartitionIds(int count) {
 }
 
 Status ShardStore::Reclaim(bool force_blobs) {
+  CORDWOOD_RETURN_IF_ERROR(CheckRoomToReclaim(*db_, env(), options_.directory));
   const rocksdb::Status flushed = db_->Flush(rocksdb::FlushOptions());
   if (!flushed.ok()) return FromRocksDb(flushed, options_.directory);
   rocksdb::CompactRangeOptions compact;

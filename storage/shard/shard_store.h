@@ -27,6 +27,7 @@ struct ShardOptions {
   std::string directory;    // D/shard-NNN; created if absent
   std::string synced_file;  // D/shard-NNN.synced
   ShardId shard;
+  bool must_exist = false;  // it was whole once: what is not there was lost, and is not created again
   Uuid data_dir_id;         // must match what the shard was created with
   std::size_t write_buffer_bytes = 64 * 1024 * 1024;  // one segment
   int write_buffers = 3;
@@ -57,9 +58,10 @@ class ShardStore {
   // OK: all of the group is written (survives the process), the group is cleared. THROTTLED: RocksDB would stall, nothing was applied, the same
   // group may be committed again. Any other error poisons the shard.
   Status Commit(WriteGroup& group);
-  // OK: everything committed is on stable storage. An error poisons the shard; it is never retried.
+  // OK: everything committed is on stable storage, and the synced file says so to whoever opens after a kill of the process. An error poisons
+  // the shard; it is never retried.
   Status Sync();
-  // Brings the synced file up to date if something was synced and synced_file_interval has passed. Call about every 100 ms.
+  // Makes the synced file itself durable if something was synced and synced_file_interval has passed. Call about every 100 ms.
   Status Tick();
   // Clean stop: syncs, marks, closes. The store can only be destroyed afterwards.
   Status Close();

@@ -5,16 +5,21 @@
 #include "rocksdb/env.h"
 #include "storage/base/crc32c.h"
 #include "storage/log/keys.h"
+#include "storage/log/synced_slot.h"
 #include "storage/shard/partition_catalog.h"
 #include "storage/shard/testing/shard_fixture.h"
-#include "storage/shard/internal/synced_file.h"
 
 namespace cordwood::testing {
 namespace {
 
 class ShardStoreTest : public ShardFixture {
  protected:
-  std::uint64_t SyncedSequence() { return SyncedFile::Open(*rocksdb::Env::Default(), options_.synced_file).value()->sequence(); }
+  // By the two slots that are synced.
+  std::uint64_t SyncedSequence() const {
+    const std::string bytes = ReadFile(options_.synced_file);
+    return std::max(DecodeSyncedSlot(bytes.substr(0, kSyncedSlotUsedBytes)).value(),
+                    DecodeSyncedSlot(bytes.substr(kSyncedSlotDistance, kSyncedSlotUsedBytes)).value());
+  }
 };
 
 TEST_F(ShardStoreTest, ANewShardSaysSo) {

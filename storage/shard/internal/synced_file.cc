@@ -2,41 +2,17 @@
 // Goes through rocksdb::Env, so that a test's power loss reaches this file as it reaches the database.
 #include "storage/shard/internal/synced_file.h"
 
-#include <array>
-#include <optional>
+#include <algorithm>
 #include <utility>
 
 #include "rocksdb/env.h"
-#include "storage/base/coding.h"
-#include "storage/base/crc32c.h"
+#include "storage/log/synced_slot.h"
 #include "storage/shard/internal/rocksdb_access.h"
 
 namespace cordwood {
 namespace {
 
-constexpr std::uint64_t kMagic = 0x434F524453594E43;  // "CORDSYNC"
-constexpr std::size_t kSlotBytes = 512;
-constexpr std::size_t kSlotDistance = 4096;
-constexpr std::size_t kUsedBytes = 20;
-
-using Slot = std::array<char, kSlotBytes>;
-
-Slot EncodeSlot(std::uint64_t sequence) {
-  Slot slot{};
-  StoreBigEndian(slot.data(), kMagic);
-  StoreBigEndian(slot.data() + 8, sequence);
-  StoreBigEndian(slot.data() + 16, Crc32c({slot.data(), 16}));
-  return slot;
-}
-
-std::optional<std::uint64_t> DecodeSlot(std::string_view bytes) {
-  ByteReader reader(bytes);
-  const auto magic = reader.Read<std::uint64_t>();
-  const auto sequence = reader.Read<std::uint64_t>();
-  const auto crc = reader.Read<std::uint32_t>();
-  if (!reader.ok() || magic != kMagic || crc != Crc32c(bytes.substr(0, 16))) return std::nullopt;
-  return sequence;
-}
+constexpr int kMarkSlot = 2;
 
 std::string DirectoryOf(const std::string& path) {
   const std::size_t slash = path.rfind('/');
@@ -56,8 +32,8 @@ StatusOr<std::unique_ptr<SyncedFile>> SyncedFile::Create(rocksdb::Env& env, cons
   std::unique_ptr<rocksdb::RandomRWFile> file;
   CORDWOOD_RETURN_IF_ERROR(FromRocksDb(env.NewRandomRWFile(path, &file, env_options), path));
   std::unique_ptr<SyncedFile> created(new SyncedFile(path, std::move(file)));
-  CORDWOOD_RETURN_IF_ERROR(created->WriteSlot(0, 0));
-  CORDWOOD_RETURN_IF_ERROR(created->WriteSlot(1, 0));
+  for (const int slot : {0, 1, kMarkSlot}) CORDWOOD_RETURN_IF_ERROR(created->WriteSlot(slot, 0));
+  CORDWOOD_RETURN_IF_ERROR(FromRocksDb(created->file_->Sync(), path));
   std::unique_ptr<rocksdb::Directory> directory;
   CORDWOOD_RETURN_IF_ERROR(FromRocksDb(env.NewDirectory(DirectoryOf(path), &directory), path));
   CORDWOOD_RETURN_IF_ERROR(FromRocksDb(directory->Fsync(), path));
@@ -72,31 +48,38 @@ StatusOr<std::unique_ptr<SyncedFile>> SyncedFile::Open(rocksdb::Env& env, const 
   CORDWOOD_RETURN_IF_ERROR(FromRocksDb(env.NewRandomRWFile(path, &file, rocksdb::EnvOptions()), path));
   std::unique_ptr<SyncedFile> opened(new SyncedFile(path, std::move(file)));
   std::optional<std::uint64_t> best;
-  for (int slot = 0; slot < 2; ++slot) {
-    Slot scratch;
-    rocksdb::Slice bytes;
-    CORDWOOD_RETURN_IF_ERROR(FromRocksDb(opened->file_->Read(slot * kSlotDistance, kUsedBytes, &bytes, scratch.data()), path));
-    const std::optional<std::uint64_t> sequence = DecodeSlot(ToView(bytes));
+  for (const int slot : {0, 1}) {
+    CORDWOOD_ASSIGN_OR_RETURN(const std::optional<std::uint64_t> sequence, opened->ReadSlot(slot));
     if (!sequence.has_value() || (best.has_value() && *sequence < *best)) continue;
     best = sequence;
     opened->next_slot_ = 1 - slot;
   }
   if (!best.has_value()) return Error(Reason::kShardDamaged, path + ": neither slot is valid");
-  opened->sequence_ = *best;
+  CORDWOOD_ASSIGN_OR_RETURN(const std::optional<std::uint64_t> mark, opened->ReadSlot(kMarkSlot));
+  opened->sequence_ = std::max(*best, mark.value_or(0));
   return opened;
 }
 
+Status SyncedFile::Mark(std::uint64_t sequence) { return WriteSlot(kMarkSlot, sequence); }
+
 Status SyncedFile::Write(std::uint64_t sequence) {
   CORDWOOD_RETURN_IF_ERROR(WriteSlot(next_slot_, sequence));
+  CORDWOOD_RETURN_IF_ERROR(FromRocksDb(file_->Sync(), path_));
   next_slot_ = 1 - next_slot_;
   sequence_ = sequence;
   return absl::OkStatus();
 }
 
+StatusOr<std::optional<std::uint64_t>> SyncedFile::ReadSlot(int slot) const {
+  char scratch[kSyncedSlotUsedBytes];
+  rocksdb::Slice bytes;
+  CORDWOOD_RETURN_IF_ERROR(FromRocksDb(file_->Read(slot * kSyncedSlotDistance, sizeof scratch, &bytes, scratch), path_));
+  return DecodeSyncedSlot(ToView(bytes));
+}
+
 Status SyncedFile::WriteSlot(int slot, std::uint64_t sequence) {
-  const Slot bytes = EncodeSlot(sequence);
-  CORDWOOD_RETURN_IF_ERROR(FromRocksDb(file_->Write(slot * kSlotDistance, {bytes.data(), bytes.size()}), path_));
-  return FromRocksDb(file_->Sync(), path_);
+  const SyncedSlot bytes = EncodeSyncedSlot(sequence);
+  return FromRocksDb(file_->Write(slot * kSyncedSlotDistance, {bytes.data(), bytes.size()}), path_);
 }
 
 }  // namespace cordwood

@@ -60,7 +60,26 @@ TEST_F(SyncedFileTest, ATornSlotLeavesTheOneBefore) {
   EXPECT_EQ(Reopened().value(), 9u);
 }
 
-TEST_F(SyncedFileTest, TwoTornSlotsAreDamage) {
+TEST_F(SyncedFileTest, AMarkIsAheadOfTheSlots) {
+  Write(8);
+  ASSERT_OK(file_->Mark(11));
+  EXPECT_EQ(Reopened().value(), 11u);
+  Write(12);
+  EXPECT_EQ(Reopened().value(), 12u);
+}
+
+TEST_F(SyncedFileTest, ATornMarkLeavesTheSlots) {
+  Write(8);
+  ASSERT_OK(file_->Mark(11));
+  for (std::size_t byte = 0; byte < 20; ++byte) {
+    FlipByte(8192 + byte);
+    EXPECT_EQ(Reopened().value(), 8u) << byte;
+    FlipByte(8192 + byte);
+  }
+}
+
+TEST_F(SyncedFileTest, TwoTornSlotsAreDamageWhateverTheMarkSays) {
+  ASSERT_OK(file_->Mark(11));
   FlipByte(3);
   FlipByte(4096 + 17);
   EXPECT_THAT(Reopened().status(), FailsWith(Reason::kShardDamaged));
@@ -74,12 +93,13 @@ TEST_F(SyncedFileTest, AMissingFileIsDamage) {
 TEST_F(SyncedFileTest, EveryCutLeavesASlotOrIsDamage) {
   Write(1);
   Write(2);
-  for (std::uintmax_t size = 4700; size-- > 0;) {
+  ASSERT_OK(file_->Mark(3));
+  for (std::uintmax_t size = 8800; size-- > 0;) {
     std::filesystem::resize_file(path_, std::min(size, std::filesystem::file_size(path_)));
     const auto sequence = Reopened();
     EXPECT_EQ(ReasonOf(sequence.status()), size < 20 ? Reason::kShardDamaged : Reason::kNone) << size;
     if (sequence.ok()) {
-      EXPECT_EQ(*sequence, size >= 4096 + 20 ? 2u : 1u) << size;
+      EXPECT_EQ(*sequence, size >= 8192 + 20 ? 3u : size >= 4096 + 20 ? 2u : 1u) << size;
     }
   }
 }

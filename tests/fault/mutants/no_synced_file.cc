@@ -27,4 +27,6 @@ Status SyncedFile::Write(std::uint64_t sequence) {
   return absl::OkStatus();
 }
 
+Status SyncedFile::Mark(std::uint64_t) { return absl::OkStatus(); }
+
 }  // namespace cordwood
