@@ -16,7 +16,7 @@ namespace cordwood::broker {
 namespace {
 
 constexpr absl::Duration kCheckEvery = absl::Seconds(1);
-// With less than this left, a second of appends could run past the last step of the ladder.
+// With less than this left, a second of appends could run past the last step of the ladder: then every writer looks for himself, too.
 constexpr std::uint64_t kTightBytes = 4ULL << 30;
 constexpr absl::Duration kCheckTightEvery = absl::Milliseconds(50);
 constexpr std::size_t kChunkMax = 256;  // partitions per task, so that appends come in between
@@ -99,13 +99,22 @@ void RetentionDriver::CheckDisk() {
   const StatusOr<DiskSpace> space = ReadDiskSpace(options_.data_dir);
   if (!space.ok()) return;  // the level stays what it was
   free_bytes_.store(space->free_bytes, std::memory_order_relaxed);
+  total_bytes_.store(space->total_bytes, std::memory_order_relaxed);
   disk_level_.store(options_.ladder.LevelOf(space->free_bytes, space->total_bytes), std::memory_order_relaxed);
+}
+
+DiskLevel RetentionDriver::LookAtDisk() {
+  if (free_bytes_.load(std::memory_order_relaxed) < kTightBytes) CheckDisk();
+  return disk_level();
 }
 
 Status RetentionDriver::CheckGrowth() const {
   if (disk_level() < DiskLevel::kRefusePartitions) return absl::OkStatus();
+  const std::uint64_t threshold = options_.ladder.ThresholdOf(options_.ladder.refuse_partitions, total_bytes_.load(std::memory_order_relaxed));
   return Error(Reason::kDiskFull, options_.data_dir + ": only " + std::to_string(free_bytes_.load(std::memory_order_relaxed)) +
-                                      " bytes are free, too few for new partitions; delete topics or shorten retention");
+                                      " bytes are free, below the " + std::to_string(threshold) +
+                                      " that disk.refuse.partitions.percent and .bytes and four write buffers keep from new partitions; "
+                                      "delete topics or shorten retention");
 }
 
 bool RetentionDriver::IsDue(const TopicImage& topic, absl::Duration now) {

@@ -31,7 +31,7 @@ struct RetentionOptions {
 
 // Each topic is looked at every RetentionCheckInterval() of its limits, and when its configuration changed. A partition costs a look at its snapshot; its
 // index is read only if something may be due. Only plans: the shard's thread writes.
-// Threading: Start and Stop from the owner; disk_level and CheckGrowth from any thread; the rest from the driver's threads, or from tests
+// Threading: Start and Stop from the owner; LookAtDisk, disk_level, CheckGrowth and CheckDisk from any thread; the rest from the driver's threads, or from tests
 // that do not start them.
 class RetentionDriver {
  public:
@@ -42,6 +42,8 @@ class RetentionDriver {
   void Start();  // looks at the disk once before it returns
   void Stop();   // cancels a running compaction
 
+  // For whoever is about to write: where space is tight, after a look at the disk (about a microsecond), so that no burst outruns the checks.
+  DiskLevel LookAtDisk();
   DiskLevel disk_level() const { return disk_level_.load(std::memory_order_relaxed); }
   Status CheckGrowth() const;  // DISK_FULL where the ladder refuses new partitions
 
@@ -85,6 +87,7 @@ class RetentionDriver {
 
   std::atomic<DiskLevel> disk_level_{DiskLevel::kNormal};
   std::atomic<std::uint64_t> free_bytes_{0};
+  std::atomic<std::uint64_t> total_bytes_{0};
   Mutex mu_;
   CondVar stopped_;
   bool stopping_ ABSL_GUARDED_BY(mu_) = false;

@@ -41,6 +41,14 @@ class RetentionDriverTest : public DriverFixture {
   std::unique_ptr<RetentionDriver> driver_under_test_;
 };
 
+TEST_F(RetentionDriverTest, AWriterOnATightDiskSeesTheStepThatNoCheckHasSeenYet) {
+  options_.ladder.floor_bytes = ~0ULL;
+  Make();
+  EXPECT_EQ(driver_under_test_->disk_level(), DiskLevel::kNormal);
+  EXPECT_EQ(driver_under_test_->LookAtDisk(), DiskLevel::kRefuseProduce);
+  EXPECT_THAT(MessageOf(driver_under_test_->CheckGrowth()), ::testing::HasSubstr(std::to_string(~0ULL) + " that disk.refuse.partitions.percent"));
+}
+
 TEST_F(RetentionDriverTest, OldRecordsGoAndYoungOnesStay) {
   Limit(absl::ToInt64Milliseconds(absl::Minutes(60)), -1);
   Append(0, "old");

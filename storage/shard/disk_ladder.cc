@@ -10,11 +10,13 @@
 
 namespace cordwood {
 
+std::uint64_t DiskLadder::ThresholdOf(const DiskStep& step, std::uint64_t total_bytes) const {
+  const auto share = static_cast<std::uint64_t>(static_cast<double>(total_bytes) * step.percent / 100.0);
+  return std::max(std::min(share, step.bytes), floor_bytes);
+}
+
 DiskLevel DiskLadder::LevelOf(std::uint64_t free_bytes, std::uint64_t total_bytes) const {
-  const auto reached = [&](const DiskStep& step) {
-    const auto share = static_cast<std::uint64_t>(static_cast<double>(total_bytes) * step.percent / 100.0);
-    return free_bytes < std::max(std::min(share, step.bytes), floor_bytes);
-  };
+  const auto reached = [&](const DiskStep& step) { return free_bytes < ThresholdOf(step, total_bytes); };
   if (reached(refuse_produce)) return DiskLevel::kRefuseProduce;
   if (reached(refuse_partitions)) return DiskLevel::kRefusePartitions;
   if (reached(warn)) return DiskLevel::kWarn;

@@ -23,6 +23,7 @@ struct DiskLadder {
   DiskStep refuse_produce{5.0, 5ULL << 30};
   std::uint64_t floor_bytes = 256ULL << 20;
 
+  std::uint64_t ThresholdOf(const DiskStep& step, std::uint64_t total_bytes) const;
   DiskLevel LevelOf(std::uint64_t free_bytes, std::uint64_t total_bytes) const;
 };
 
