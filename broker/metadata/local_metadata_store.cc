@@ -4,10 +4,10 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstdarg>
 #include <memory>
 #include <utility>
 
+#include "broker/metadata/local_metadata_store_open.h"
 #include "rocksdb/db.h"
 #include "rocksdb/env.h"
 #include "rocksdb/options.h"
@@ -25,27 +25,6 @@ constexpr std::string_view kRevisionKey = "r";
 Status FromRocksDb(const rocksdb::Status& status, std::string_view what) {
   if (status.ok()) return absl::OkStatus();
   return Error(Reason::kStorageError, "metadata store: " + std::string(what) + ": " + status.ToString());
-}
-
-// RocksDB 7.8's own logger asserts at the second line that meets a full disk, and the asserts of Debian's build are live.
-class SilentLog final : public rocksdb::Logger {
- public:
-  using rocksdb::Logger::Logv;
-  void Logv(const char*, std::va_list) override {}
-};
-
-rocksdb::Options MakeOptions() {
-  rocksdb::Options options;
-  options.create_if_missing = true;
-  options.write_buffer_size = 4 * 1024 * 1024;
-  options.max_write_buffer_number = 2;
-  options.max_background_jobs = 2;
-  options.max_bgerror_resume_count = 0;
-  options.compression = rocksdb::kNoCompression;
-  options.info_log = std::make_shared<SilentLog>();
-  // Each write is synced before the next begins, so that at most one transaction, which nobody was told of, can be torn at the end.
-  options.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
-  return options;
 }
 
 std::string EntryKey(const std::string& key) { return kEntryPrefix + key; }
@@ -95,16 +74,17 @@ class LocalMetadataStore::WatchHandle final : public MetadataWatch {
 };
 
 StatusOr<std::unique_ptr<LocalMetadataStore>> LocalMetadataStore::Open(const std::string& directory, const LocalMetadataOptions& options) {
-  rocksdb::DB* db = nullptr;
-  CORDWOOD_RETURN_IF_ERROR(FromRocksDb(rocksdb::DB::Open(MakeOptions(), directory, &db), "open " + directory));
-  std::unique_ptr<LocalMetadataStore> store(new LocalMetadataStore(std::unique_ptr<rocksdb::DB>(db), options));
+  rocksdb::Env& env = options.env != nullptr ? *options.env : *rocksdb::Env::Default();
+  CORDWOOD_ASSIGN_OR_RETURN(OpenedMetadata opened, OpenMetadata(env, directory, options.must_exist));
+  std::unique_ptr<LocalMetadataStore> store(new LocalMetadataStore(std::move(opened.db), std::move(opened.synced_file), options));
   CORDWOOD_RETURN_IF_ERROR(Annotate(store->Load(), directory));
   store->lease_thread_ = std::thread([raw = store.get()] { raw->RunLeaseThread(); });
   return store;
 }
 
-LocalMetadataStore::LocalMetadataStore(std::unique_ptr<rocksdb::DB> db, const LocalMetadataOptions& options)
-    : options_(options), db_(std::move(db)) {}
+LocalMetadataStore::LocalMetadataStore(std::unique_ptr<rocksdb::DB> db, std::unique_ptr<MetadataSyncedFile> synced_file,
+                                       const LocalMetadataOptions& options)
+    : options_(options), db_(std::move(db)), synced_file_(std::move(synced_file)) {}
 
 LocalMetadataStore::~LocalMetadataStore() {
   {
@@ -227,6 +207,7 @@ Status LocalMetadataStore::Commit(rocksdb::WriteBatch& batch, Revision revision)
   rocksdb::WriteOptions options;
   options.sync = true;
   failed_ = FromRocksDb(db_->Write(options, &batch), "write");
+  if (failed_.ok()) failed_ = synced_file_->Write(db_->GetLatestSequenceNumber());
   return failed_;
 }
 

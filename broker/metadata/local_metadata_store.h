@@ -15,24 +15,30 @@
 
 namespace rocksdb {
 class DB;
+class Env;
 class WriteBatch;
 }  // namespace rocksdb
 
 namespace cordwood::broker {
 
+class MetadataSyncedFile;
+
 struct LocalMetadataOptions {
   std::size_t history_events_max = 10'000;  // a watch may start this far back, but never before the process did
+  bool must_exist = false;                  // it was whole once: what is not there was lost, and is not created again
   Clock* clock = &Clock::System();          // of leases
+  rocksdb::Env* env = nullptr;              // nullptr: the system's. Tests inject power loss here
 };
 
-// One synced WriteBatch per transaction: its keys and the store's revision. A lease outlives the process: after a restart it begins anew with its whole time
+// One synced WriteBatch per transaction: its keys and the store's revision; then `directory`.synced says so, durably, and only then anybody
+// is told. A lease outlives the process: after a restart it begins anew with its whole time
 // to live. On disk (RocksDB keys):
 //   'k' key    create_revision i64, mod_revision i64, lease i64, value
 //   'l' lease  i64 big-endian as key; ttl_ms i64
 //   'r'        revision i64, next lease i64
 // Threading: safe from any thread. One transaction at a time holds the lock across its sync, so that nobody reads what is not durable yet; watch
 // callbacks run inside it. Nobody but the metadata strand waits there.
-// Errors: STORAGE_ERROR. After a failed write the store takes no further ones until the process restarts.
+// Errors: STORAGE_ERROR; of Open also SHARD_DAMAGED, where less is there than anybody was told of; nothing is changed then. After a failed write the store takes no further ones until the process restarts.
 class LocalMetadataStore final : public MetadataStore {
  public:
   static StatusOr<std::unique_ptr<LocalMetadataStore>> Open(const std::string& directory, const LocalMetadataOptions& options = {});
@@ -62,7 +68,7 @@ class LocalMetadataStore final : public MetadataStore {
   };
   class WatchHandle;
 
-  LocalMetadataStore(std::unique_ptr<rocksdb::DB> db, const LocalMetadataOptions& options);
+  LocalMetadataStore(std::unique_ptr<rocksdb::DB> db, std::unique_ptr<MetadataSyncedFile> synced_file, const LocalMetadataOptions& options);
   Status Load() ABSL_LOCKS_EXCLUDED(mu_);
   Status LoadEntry(const std::string& key, const std::string& value) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void StageWrite(const MetadataWrite& write, Revision revision, rocksdb::WriteBatch& batch, std::vector<WatchEvent>& events)
@@ -76,6 +82,7 @@ class LocalMetadataStore final : public MetadataStore {
 
   const LocalMetadataOptions options_;
   const std::unique_ptr<rocksdb::DB> db_;
+  const std::unique_ptr<MetadataSyncedFile> synced_file_;  // by whoever holds the lock
 
   Mutex mu_;
   CondVar leases_changed_;

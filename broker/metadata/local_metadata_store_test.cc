@@ -69,7 +69,7 @@ TEST(LocalMetadataStoreHistoryTest, LongHistoryForgetsWholeTransactionsFromItsBe
   const TempDir directory;
   LocalMetadataOptions options;
   options.history_events_max = 3;
-  const auto store = LocalMetadataStore::Open(directory.path(), options).value();
+  const auto store = LocalMetadataStore::Open(directory.Sub("meta"), options).value();
   for (const char* key : {"a", "b", "c"}) {
     ASSERT_TRUE(store->Transact({}, {{MetadataWrite::Kind::kPut, key, "1", 0}, {MetadataWrite::Kind::kPut, key + std::string("2"), "1", 0}}).ok());
   }
@@ -84,16 +84,16 @@ TEST(LocalMetadataStoreHistoryTest, LongHistoryForgetsWholeTransactionsFromItsBe
 
 TEST(LocalMetadataStoreOpenTest, SecondOpeningOfTheSameDirectoryIsRefused) {
   const TempDir directory;
-  const auto store = LocalMetadataStore::Open(directory.path());
+  const auto store = LocalMetadataStore::Open(directory.Sub("meta"));
   ASSERT_TRUE(store.ok());
-  EXPECT_THAT(LocalMetadataStore::Open(directory.path()).status(), HasReason(Reason::kStorageError));
+  EXPECT_THAT(LocalMetadataStore::Open(directory.Sub("meta")).status(), HasReason(Reason::kStorageError));
 }
 
 TEST(LocalMetadataStoreOpenTest, DamagedDirectoryIsRefusedByName) {
   const TempDir directory;
-  { ASSERT_TRUE(LocalMetadataStore::Open(directory.path()).ok()); }
-  std::ofstream(directory.path() + "/CURRENT") << "nonsense";
-  EXPECT_THAT(LocalMetadataStore::Open(directory.path()).status(), SaysThat(directory.path()));
+  { ASSERT_TRUE(LocalMetadataStore::Open(directory.Sub("meta")).ok()); }
+  std::ofstream(directory.Sub("meta/CURRENT")) << "nonsense";
+  EXPECT_THAT(LocalMetadataStore::Open(directory.Sub("meta")).status(), SaysThat(directory.Sub("meta")));
 }
 
 }  // namespace

@@ -143,7 +143,7 @@ Status Broker::OpenStorage() {
   CORDWOOD_ASSIGN_OR_RETURN(p.shards, OpenShards(*p.data_dir, config_, p.clock));
   p.logged_poison.resize(p.shards.size());
   LogDoorsOptions options;
-  options.produce.disk_level = [&p] { return p.retention->disk_level(); };
+  options.produce.disk_level = [&p] { return p.retention->LookAtDisk(); };
   options.fetch.ring_bytes = static_cast<std::size_t>(config_.tail_ring_bytes);
   options.request_bytes_max = static_cast<std::size_t>(config_.request_bytes_max);
   for (int i = 0; i < p.network.size(); ++i) {
@@ -158,7 +158,10 @@ Status Broker::OpenStorage() {
 
 Status Broker::StartMetadata() {
   Parts& p = *parts_;
-  CORDWOOD_ASSIGN_OR_RETURN(auto store, LocalMetadataStore::Open(p.data_dir->MetadataPath()));
+  LocalMetadataOptions metadata;
+  metadata.must_exist = p.data_dir->in_use();
+  CORDWOOD_ASSIGN_OR_RETURN(auto store, LocalMetadataStore::Open(p.data_dir->MetadataPath(), metadata));
+  CORDWOOD_RETURN_IF_ERROR(p.data_dir->NoteParts(static_cast<int>(p.shards.size())));
   MetadataLimits limits;
   limits.topics_max = static_cast<std::int32_t>(config_.topics_max);
   limits.partitions_max = static_cast<std::int32_t>(config_.partitions_max);
@@ -283,7 +286,7 @@ void Broker::LogChanges() {
     const ShardStore& store = p.shards[i]->store();
     if (p.logged_poison[i] || !store.poisoned()) continue;
     p.logged_poison[i] = true;
-    LogEvent(EventLevel::kError, ShardLabel(p.shards[i]->id()) + " takes no more writes until a restart: " + MessageOf(store.poison_status()));
+    LogEvent(EventLevel::kError, MessageOf(store.poison_status()));
   }
 }
 

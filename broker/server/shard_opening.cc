@@ -20,6 +20,7 @@ ShardOptions ShardOptionsOf(const DataDir& data_dir, const BrokerConfig& config,
   options.directory = data_dir.ShardPath(id);
   options.synced_file = data_dir.SyncedFilePath(id);
   options.shard = id;
+  options.must_exist = static_cast<int>(id.value()) < data_dir.shards();
   options.data_dir_id = data_dir.id();
   options.write_buffer_bytes = static_cast<std::size_t>(config.write_buffer_bytes);
   options.write_buffers = static_cast<int>(config.write_buffers);
@@ -87,7 +88,7 @@ StatusOr<std::vector<std::unique_ptr<ShardDriver>>> OpenShards(const DataDir& da
   std::vector<std::unique_ptr<ShardDriver>> shards;
   for (ShardId id(0);; id = ShardId(id.value() + 1)) {
     std::error_code ignored;
-    const bool wanted = static_cast<int>(id.value()) < ShardCount(config);
+    const bool wanted = static_cast<int>(id.value()) < std::max(ShardCount(config), data_dir.shards());
     if (!wanted && !std::filesystem::exists(data_dir.ShardPath(id), ignored)) return shards;
     auto store = ShardStore::Open(ShardOptionsOf(data_dir, config, id, clock));
     if (!store.ok()) return store.status();  // names the shard

@@ -2,7 +2,9 @@
 // Recovery's rule, pure: a write-ahead log may be replayed only as long as its sequence numbers leave no hole.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <string_view>
 
 namespace cordwood {
 
@@ -24,5 +26,12 @@ class SequenceGate {
   std::uint64_t last_;
   bool stopped_ = false;
 };
+
+// The sequence number that a RocksDB WriteBatch begins with, little-endian; RocksDB's public API has no other way to it. `bytes` is at least 8 long.
+inline std::uint64_t SequenceOfWriteBatch(std::string_view bytes) {
+  std::uint64_t sequence = 0;
+  for (int i = 7; i >= 0; --i) sequence = sequence << 8 | static_cast<unsigned char>(bytes[static_cast<std::size_t>(i)]);
+  return sequence;
+}
 
 }  // namespace cordwood

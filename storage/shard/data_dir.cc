@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// FORMAT is the last file of a new directory: what has it is whole, what has anything else is somebody else's.
+// FORMAT is the last of a new directory's own files: what lacks it and has anything else is somebody else's. It is written once more when
+// the shards and the metadata store have been made.
 #include "storage/shard/data_dir.h"
 
 #include <fcntl.h>
@@ -82,10 +83,10 @@ StatusOr<int> Lock(const std::string& path) {
   return file.Release();
 }
 
-Status WriteFormat(const std::string& path, const Uuid& id) {
+Status WriteFormat(const std::string& path, const Uuid& id, int shards) {
   const std::string temporary = path + "/" + std::string(kFormatTemporaryName);
   const std::string text = "major=" + std::to_string(kFormatMajor) + "\nminor=" + std::to_string(kFormatMinor) +
-                           "\ndata_dir_id=" + id.ToString() + "\n";
+                           "\ndata_dir_id=" + id.ToString() + "\nshards=" + std::to_string(shards) + "\n";
   const Descriptor file(open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
   if (file.get() < 0 || write(file.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()) || fsync(file.get()) != 0) {
     return SystemError(temporary);
@@ -117,9 +118,14 @@ std::optional<Uuid> ParseUuid(std::string_view text) {
   return id;
 }
 
+struct Format {
+  Uuid id;
+  int shards;
+};
+
 // FORMAT is lines of key=value. A key of a newer minor is not refused by itself: the minor is.
-StatusOr<Uuid> CheckFormat(const std::string& name, std::string_view text) {
-  std::optional<int> major, minor;
+StatusOr<Format> CheckFormat(const std::string& name, std::string_view text) {
+  std::optional<int> major, minor, shards;
   std::optional<Uuid> id;
   while (!text.empty()) {
     const std::size_t end = text.find('\n');
@@ -131,6 +137,7 @@ StatusOr<Uuid> CheckFormat(const std::string& name, std::string_view text) {
     const std::string_view value = line.substr(std::min(equals + 1, line.size()));
     if (key == "major") major = ParseNumber(value);
     if (key == "minor") minor = ParseNumber(value);
+    if (key == "shards") shards = ParseNumber(value);
     if (key == "data_dir_id") id = ParseUuid(value);
   }
   if (!major.has_value() || !minor.has_value()) return Error(Reason::kStorageError, name + ": damaged: no format number in it");
@@ -141,7 +148,8 @@ StatusOr<Uuid> CheckFormat(const std::string& name, std::string_view text) {
   }
   if (*major < kFormatMajor - 1 || *major < 1) return Error(Reason::kStorageError, name + ": format " + std::to_string(*major) + " is too old");
   if (!id.has_value()) return Error(Reason::kStorageError, name + ": damaged: no data_dir_id in it");
-  return *id;
+  if (!shards.has_value()) return Error(Reason::kStorageError, name + ": damaged: no number of shards in it");
+  return Format{*id, *shards};
 }
 
 // A directory without FORMAT may hold our LOCK, an unfinished FORMAT and what mkfs leaves there; anything else is not ours to take.
@@ -174,20 +182,28 @@ StatusOr<DataDir> DataDir::Open(const std::string& path) {
   CORDWOOD_ASSIGN_OR_RETURN(const int lock, Lock(path));
   Descriptor held(lock);
   CORDWOOD_ASSIGN_OR_RETURN(format, ReadSmallFile(name));
-  Uuid id;
+  Format found{{}, 0};
   if (format.has_value()) {
-    CORDWOOD_ASSIGN_OR_RETURN(id, CheckFormat(name, *format));
+    CORDWOOD_ASSIGN_OR_RETURN(found, CheckFormat(name, *format));
   } else {
-    id = Uuid::Random();
-    CORDWOOD_RETURN_IF_ERROR(WriteFormat(path, id));
+    found.id = Uuid::Random();
+    CORDWOOD_RETURN_IF_ERROR(WriteFormat(path, found.id, 0));
   }
-  return DataDir(path, held.Release(), id);
+  return DataDir(path, held.Release(), found.id, found.shards);
 }
 
-DataDir::DataDir(std::string path, int lock_fd, const Uuid& id) : path_(std::move(path)), lock_fd_(lock_fd), id_(id) {}
+Status DataDir::NoteParts(int shards) {
+  if (shards == shards_) return absl::OkStatus();
+  CORDWOOD_RETURN_IF_ERROR(WriteFormat(path_, id_, shards));
+  shards_ = shards;
+  return absl::OkStatus();
+}
+
+DataDir::DataDir(std::string path, int lock_fd, const Uuid& id, int shards)
+    : path_(std::move(path)), lock_fd_(lock_fd), id_(id), shards_(shards) {}
 
 DataDir::DataDir(DataDir&& other) noexcept
-    : path_(std::move(other.path_)), lock_fd_(std::exchange(other.lock_fd_, -1)), id_(other.id_) {}
+    : path_(std::move(other.path_)), lock_fd_(std::exchange(other.lock_fd_, -1)), id_(other.id_), shards_(other.shards_) {}
 
 DataDir::~DataDir() {
   if (lock_fd_ >= 0) close(lock_fd_);

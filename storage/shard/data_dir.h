@@ -12,7 +12,7 @@ namespace cordwood {
 inline constexpr int kFormatMajor = 1;
 inline constexpr int kFormatMinor = 0;
 
-// Holds the lock until destroyed. Threading: immutable after Open.
+// Holds the lock until destroyed. Threading: NoteParts() by the owner alone; else immutable after Open.
 class DataDir {
  public:
   // Creates an empty directory's files (FORMAT last, by rename, directory synced). Errors, each naming the path:
@@ -24,15 +24,22 @@ class DataDir {
 
   const std::string& path() const { return path_; }
   const Uuid& id() const { return id_; }
+  // How many shards, from 0 on, and whether the metadata store were once whole, by FORMAT: what of them is missing was lost. Before the first
+  // NoteParts() it is 0, and nothing was acknowledged yet.
+  int shards() const { return shards_; }
+  bool in_use() const { return shards_ > 0; }
+  // Writes that into FORMAT, durable when it returns OK. Call it when all `shards` shards and the metadata store are open, before anybody is served.
+  Status NoteParts(int shards);
   std::string ShardPath(ShardId shard) const;       // D/shard-000
   std::string SyncedFilePath(ShardId shard) const;  // D/shard-000.synced
-  std::string MetadataPath() const;                 // D/meta
+  std::string MetadataPath() const;                 // D/meta; beside it D/meta.synced
 
  private:
-  DataDir(std::string path, int lock_fd, const Uuid& id);
+  DataDir(std::string path, int lock_fd, const Uuid& id, int shards);
   std::string path_;
   int lock_fd_ = -1;
   Uuid id_;
+  int shards_ = 0;
 };
 
 }  // namespace cordwood

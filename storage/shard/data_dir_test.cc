@@ -35,8 +35,17 @@ class DataDirTest : public ::testing::Test {
 TEST_F(DataDirTest, IsCreatedWithAnIdThatStays) {
   const Uuid id = DataDir::Open(path_)->id();
   EXPECT_FALSE(id.is_nil());
-  EXPECT_EQ(Read("FORMAT"), "major=1\nminor=0\ndata_dir_id=" + id.ToString() + "\n");
+  EXPECT_EQ(Read("FORMAT"), "major=1\nminor=0\ndata_dir_id=" + id.ToString() + "\nshards=0\n");
   EXPECT_EQ(DataDir::Open(path_)->id(), id);
+}
+
+TEST_F(DataDirTest, RemembersItsParts) {
+  EXPECT_FALSE(DataDir::Open(path_)->in_use());
+  ASSERT_OK(DataDir::Open(path_)->NoteParts(3));
+  auto dir = DataDir::Open(path_);
+  EXPECT_EQ(dir->shards(), 3);
+  EXPECT_TRUE(dir->in_use());
+  EXPECT_EQ(Read("FORMAT"), "major=1\nminor=0\ndata_dir_id=" + dir->id().ToString() + "\nshards=3\n");
 }
 
 TEST_F(DataDirTest, NamesItsParts) {

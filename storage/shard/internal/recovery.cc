@@ -15,14 +15,6 @@
 namespace cordwood {
 namespace {
 
-// A WriteBatch begins with its sequence number, little-endian; the public API has no other way to it.
-std::uint64_t SequenceOf(const rocksdb::WriteBatch& batch) {
-  const std::string& bytes = batch.Data();
-  std::uint64_t sequence = 0;
-  for (int i = 7; i >= 0; --i) sequence = sequence << 8 | static_cast<unsigned char>(bytes[static_cast<std::size_t>(i)]);
-  return sequence;
-}
-
 // Applies nothing; remembers the records as runs without holes.
 class SurveyFilter final : public rocksdb::WalFilter {
  public:
@@ -33,7 +25,7 @@ class SurveyFilter final : public rocksdb::WalFilter {
   const char* Name() const override { return "cordwood.SurveyFilter"; }
   WalProcessingOption LogRecordFound(unsigned long long, const std::string&, const rocksdb::WriteBatch& batch, rocksdb::WriteBatch*,
                                      bool*) override {
-    const std::uint64_t sequence = SequenceOf(batch);
+    const std::uint64_t sequence = SequenceOfWriteBatch(batch.Data());
     const std::uint64_t operations = batch.Count();
     if (!runs_.empty() && runs_.back().first + runs_.back().operations == sequence) {
       runs_.back().operations += operations;
@@ -54,7 +46,7 @@ class GateFilter final : public rocksdb::WalFilter {
   const char* Name() const override { return "cordwood.GateFilter"; }
   WalProcessingOption LogRecordFound(unsigned long long, const std::string&, const rocksdb::WriteBatch& batch, rocksdb::WriteBatch*,
                                      bool*) override {
-    return gate_.Admit(SequenceOf(batch), batch.Count()) ? WalProcessingOption::kContinueProcessing : WalProcessingOption::kStopReplay;
+    return gate_.Admit(SequenceOfWriteBatch(batch.Data()), batch.Count()) ? WalProcessingOption::kContinueProcessing : WalProcessingOption::kStopReplay;
   }
   const SequenceGate& gate() const { return gate_; }
 
