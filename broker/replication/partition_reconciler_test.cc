@@ -133,6 +133,7 @@ TEST_F(PartitionReconcilerTest, LostMetadataNeverRemovesALog) {
   Create("orders", 5);
   strand_.reset();
   std::filesystem::remove_all(directory_.path() + "/meta");
+  std::filesystem::remove(directory_.path() + "/meta.synced");
   CrashAndRestart();
   EXPECT_EQ(LogsOnDisk(), 5u);
   EXPECT_EQ(reconciler_->unknown_partitions(), 5u);

@@ -100,7 +100,12 @@ void RetentionDriver::CheckDisk() {
   if (!space.ok()) return;  // the level stays what it was
   free_bytes_.store(space->free_bytes, std::memory_order_relaxed);
   total_bytes_.store(space->total_bytes, std::memory_order_relaxed);
-  disk_level_.store(options_.ladder.LevelOf(space->free_bytes, space->total_bytes), std::memory_order_relaxed);
+  // A step is left again only with two write buffers to spare: so much comes and goes while a flush copies a log into tables.
+  const std::uint64_t spare = std::min(space->free_bytes, options_.ladder.floor_bytes / 2);
+  const DiskLevel before = disk_level();
+  const DiskLevel now = options_.ladder.LevelOf(space->free_bytes, space->total_bytes);
+  const DiskLevel next = now >= before ? now : std::min(before, options_.ladder.LevelOf(space->free_bytes - spare, space->total_bytes));
+  disk_level_.store(next, std::memory_order_relaxed);
 }
 
 DiskLevel RetentionDriver::LookAtDisk() {
