@@ -41,7 +41,6 @@ std::string HintOf(const Status& status) {
 }
 
 int Serve(const CommandLine& line, const LoadedConfig& loaded) {
-  BlockStopSignals();
   RaiseFileLimit();
   LogEvent(EventLevel::kNote, std::string("cordwoodd ") + kVersion + " starts, process " + std::to_string(getpid()) + ", data in " + loaded.config.data_dir);
   for (const std::string& warning : loaded.warnings) LogEvent(EventLevel::kWarning, warning);
@@ -68,6 +67,7 @@ int Serve(const CommandLine& line, const LoadedConfig& loaded) {
 }
 
 int Main(int argc, char** argv, char** environment) {
+  BlockStopSignals();  // first: whoever starts us may change his mind at once
   TuneProcess();
   const auto parsed = ParseCommandLine(argc, argv);
   if (const auto* exit = std::get_if<ExitNow>(&parsed)) {

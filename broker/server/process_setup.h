@@ -9,11 +9,11 @@
 
 namespace cordwood::broker {
 
-// First thing in main(): malloc's thresholds, absl's deadlock detector off, gRPC's log quiet.
+// Early in main(): malloc's thresholds, absl's deadlock detector off, gRPC's log quiet.
 void TuneProcess();
 // As many files as the hard limit allows: RocksDB keeps all of its open.
 void RaiseFileLimit();
-// SIGTERM and SIGINT are only taken by AwaitStopSignal(), in every thread made from here on; SIGPIPE is ignored.
+// First thing in main(). SIGTERM and SIGINT are only taken by AwaitStopSignal(), in every thread made from here on; SIGPIPE is ignored.
 void BlockStopSignals();
 // True if SIGTERM or SIGINT has come; false after `timeout`.
 bool AwaitStopSignal(absl::Duration timeout);

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Brokers that must refuse to start, each saying why; and their configuration.
+#include <fcntl.h>
 #include <signal.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -76,6 +79,26 @@ TEST_F(StartupTest, APortInUse) {
   second.http_listen = (*first)->http_address();
   ExpectRefusal("an HTTP port in use", second, 1, {(*first)->http_address()});
   EXPECT_EQ(HttpGet((*first)->http_address(), "/readyz").code, 200);
+}
+
+// The configuration comes through a pipe, so that the signal is there before the broker has read it.
+TEST_F(StartupTest, ATerminationDuringTheStartEndsItCleanly) {
+  signal(SIGPIPE, SIG_IGN);
+  const std::string program = BinaryPath("cordwoodd"), pipe = files_.Sub("cordwood.conf"), data = data_dir();
+  ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+  const pid_t broker = fork();
+  if (broker == 0) {
+    execl(program.c_str(), program.c_str(), "--config", pipe.c_str(), "--data-dir", data.c_str(), "--listen", "127.0.0.1:0", "--http-listen",
+          "127.0.0.1:0", nullptr);
+    _exit(127);
+  }
+  const int config = open(pipe.c_str(), O_WRONLY);  // returns once the broker has opened it
+  kill(broker, SIGTERM);
+  EXPECT_EQ(write(config, "\n", 1), 1);
+  close(config);
+  int status = 0;
+  ASSERT_EQ(waitpid(broker, &status, 0), broker);
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << status;
 }
 
 TEST_F(StartupTest, ADataDirectoryThatIsAFile) {
