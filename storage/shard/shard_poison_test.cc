@@ -87,6 +87,17 @@ TEST_F(ShardPoisonTest, AFailedWriteOfTheSyncedFilePoisons) {
   ExpectKept("kept");
 }
 
+TEST_F(ShardPoisonTest, GivingSpaceBackIsPutOffWhereThereIsNoRoomForIt) {
+  StartWith("kept");
+  files_->SetFreeSpace(0);
+  files_->Fail(FailingCall::kAppend, ".sst", true);  // what a flush would meet
+  EXPECT_THAT(store_->Reclaim(false), FailsWith(Reason::kDiskFull));
+  EXPECT_FALSE(store_->poisoned());
+  files_->Fail(FailingCall::kNone, "");
+  files_->SetFreeSpace(1ULL << 30);
+  EXPECT_OK(store_->Reclaim(false));
+}
+
 TEST_F(ShardPoisonTest, TheFirstCauseStays) {
   StartWith("kept");
   files_->Fail(FailingCall::kAppend, ".log");

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <utility>
@@ -25,6 +26,12 @@ class FailingFileSystem final : public rocksdb::FileSystemWrapper {
     name_part_.store(name_part);
     no_space_.store(no_space);
     call_.store(call);
+  }
+  // From now on this much is said to be free.
+  void SetFreeSpace(std::uint64_t bytes) { free_space_.store(bytes); }
+  rocksdb::IOStatus GetFreeSpace(const std::string&, const rocksdb::IOOptions&, std::uint64_t* bytes, rocksdb::IODebugContext*) override {
+    *bytes = free_space_.load();
+    return rocksdb::IOStatus::OK();
   }
   int failures() const { return failures_.load(); }
 
@@ -94,6 +101,7 @@ class FailingFileSystem final : public rocksdb::FileSystemWrapper {
   std::atomic<const char*> name_part_{""};
   std::atomic<bool> no_space_{false};
   std::atomic<int> failures_{0};
+  std::atomic<std::uint64_t> free_space_{~0ULL};
 };
 
 }  // namespace cordwood::testing
