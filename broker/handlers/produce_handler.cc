@@ -8,6 +8,7 @@
 #include "broker/replication/shard_driver.h"
 #include "storage/base/check.h"
 #include "storage/log/side_header.h"
+#include "storage/record/record_check.h"
 
 namespace cordwood::broker {
 namespace {
@@ -166,6 +167,7 @@ Status ProduceHandler::CheckBatches(const BoundPartition& bound, const ProduceEn
   for (const SharedBytes& value : entry.values) {
     CORDWOOD_ASSIGN_OR_RETURN(const RecordBatchView batch, RecordBatchView::Parse(BatchOf(value.view())));
     CORDWOOD_RETURN_IF_ERROR(CheckAppend(batch, bound.topic->config.batch, reference_ms));
+    if (!entry.plain) CORDWOOD_RETURN_IF_ERROR(CheckRecords(batch, bound.topic->config.batch, reference_ms));
   }
   return absl::OkStatus();
 }

@@ -49,8 +49,8 @@ Status CheckProducer(const RecordBatchView& batch) {
   return absl::OkStatus();
 }
 
-// The header knows the first record's time and the latest. Kafka looks at every record; one in the middle that is older than
-// the first may slip through here, which harms nobody: retention goes by the append time.
+// The header knows the first record's time and the latest; CheckRecords() looks at every one. Where that cannot (compressed records), one in
+// the middle that is older than the first may slip through, which harms nobody: retention goes by the append time.
 Status CheckTimestamps(const RecordBatchView& batch, const BatchLimits& limits, std::int64_t reference_ms) {
   if (limits.log_append_time) return absl::OkStatus();
   const std::int64_t first_ms = batch.base_timestamp_ms();

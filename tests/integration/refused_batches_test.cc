@@ -58,6 +58,39 @@ TEST_F(RefusedBatchTest, WrongCount) {
   ExpectBatchRefused("batch with a wrong last offset delta", WithField(Good(), 23, std::int32_t{7}), Reason::kInvalidRecord);
 }
 
+// All of it under a correct CRC: only who walks the records sees it.
+TEST_F(RefusedBatchTest, RecordsThatNoConsumerCouldRead) {
+  const std::string good = Batch({"x", "y"});
+  const std::string two = good.substr(kBatchHeaderBytes);
+  const auto expect = [](std::string records) { return WithRecords(Good(), records); };
+  const std::string counts_one = WithField(WithField(good, 57, std::int32_t{1}), 23, std::int32_t{0});
+  ExpectBatchRefused("batch of 2 records that counts 1", counts_one, Reason::kInvalidRecord, {"orders-0", "behind the last of its 1 records"});
+  ExpectBatchRefused("batch with bytes behind its records", expect(two + "zz"), Reason::kInvalidRecord, {"2 bytes behind the last"});
+  ExpectBatchRefused("batch whose record is cut", expect(two.substr(0, two.size() - 1)), Reason::kInvalidRecord, {"record 1", "longer than"});
+  ExpectBatchRefused("batch of rubbish", expect(std::string(two.size(), '\xff')), Reason::kInvalidRecord, {"record 0", "longer than"});
+  std::string records = two;  // a record of one byte: length, attributes, both deltas, key length -1, value length, value, header count
+  records[3] = 18;
+  ExpectBatchRefused("batch with offset delta 9", expect(records), Reason::kInvalidRecord, {"record 0", "offset delta 9 instead of 0"});
+  records = two;
+  records[4] = 100;
+  ExpectBatchRefused("batch with a key length of 50", expect(records), Reason::kInvalidRecord, {"record 0", "key length"});
+}
+
+TEST_F(RefusedBatchTest, TimesThatTheHeaderHides) {
+  std::string ahead = AtTime(NowMs() + 7'200'000);
+  for (const std::size_t field : {27, 35}) ahead = WithField(ahead, field, NowMs());
+  std::string records;
+  AppendVarint(&records, 10);
+  records.append(1, '\0');
+  AppendVarlong(&records, 7'200'000);
+  records += std::string("\0\1\2x\0", 5);
+  ExpectBatchRefused("record two hours ahead under an honest header", WithRecords(ahead, records), Reason::kInvalidTimestamp,
+                     {"record 0", "message.timestamp.after.max.ms"});
+  const std::int64_t now = NowMs();
+  ExpectBatchRefused("batch with another max timestamp than its records", WithField(AtTime(now), 35, now + 1), Reason::kInvalidTimestamp,
+                     {"max timestamp", std::to_string(now)});
+}
+
 TEST_F(RefusedBatchTest, ZeroRecords) {
   const std::string empty = WithField(WithField(WithRecords(Good(), ""), 57, std::int32_t{0}), 23, std::int32_t{-1});
   ExpectBatchRefused("batch of zero records", empty, Reason::kInvalidRecord);
