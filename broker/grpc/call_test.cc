@@ -200,10 +200,13 @@ TEST_F(CallTest, AnErrorCarriesItsReason) {
   EXPECT_EQ(DetailOf(status).reason(), cordwood::v1::OFFSET_OUT_OF_RANGE);
 }
 
-TEST_F(CallTest, AnUnknownMethodIsUnimplemented) {
+TEST_F(CallTest, AnUnknownMethodIsUnimplementedWithoutAReason) {
   RawClient client(port_, "/t/Nothing");
   EXPECT_EQ(client.Read(), "<end>");
-  EXPECT_EQ(client.Finish().error_code(), grpc::StatusCode::UNIMPLEMENTED);
+  const grpc::Status status = client.Finish();
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::UNIMPLEMENTED);
+  EXPECT_EQ(status.error_message(), "no such method: /t/Nothing");
+  EXPECT_EQ(status.error_details(), "");
 }
 
 TEST_F(CallTest, AStreamAnswersInOrderAndEndsAtTheHalfClose) {

@@ -10,6 +10,10 @@ namespace cordwood::broker {
 
 grpc::Status ToGrpcStatus(const Status& status, std::int64_t retry_after_ms) {
   if (status.ok()) return grpc::Status::OK;
+  // A method that nobody knows is no bug of the broker's, which the reason for statuses without one would say.
+  if (status.code() == absl::StatusCode::kUnimplemented && ReasonOf(status) == Reason::kUnknownServerError) {
+    return grpc::Status(grpc::StatusCode::UNIMPLEMENTED, MessageOf(status));
+  }
   cordwood::v1::ErrorDetail detail;
   detail.set_reason(static_cast<cordwood::v1::Reason>(ReasonOf(status)));
   detail.set_retry_after_ms(retry_after_ms);
