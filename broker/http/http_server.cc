@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// The one file that sees cpp-httplib.
+// What cpp-httplib serves; it and connection_threads.h are the ones that see it.
 #include "broker/http/http_server.h"
 
 #include <httplib.h>
+#include <sys/socket.h>
 
 #include <atomic>
 #include <cerrno>
@@ -10,14 +11,17 @@
 #include <thread>
 #include <vector>
 
+#include "broker/http/connection_threads.h"
 #include "storage/base/thread_name.h"
 
 namespace cordwood::broker {
 namespace {
 
-constexpr std::size_t kThreads = 2;
+constexpr std::size_t kThreadsMax = 1024;
+constexpr int kBacklog = 1024;  // the system may allow less
 constexpr std::size_t kBodyBytesMax = 1024;
-constexpr int kTimeoutSeconds = 5;
+constexpr int kTimeoutSeconds = 2;
+constexpr int kIdleSeconds = 1;  // the shortest that cpp-httplib has
 
 // As Kubernetes' own: "ok", or with ?verbose or after a failure a line per check.
 void Report(const std::vector<HealthChecks::Outcome>& outcomes, const char* name, const httplib::Request& request, httplib::Response& response) {
@@ -36,6 +40,7 @@ void Report(const std::vector<HealthChecks::Outcome>& outcomes, const char* name
 
 struct HttpServer::Server {
   httplib::Server http;
+  socket_t listening = INVALID_SOCKET;  // the one made last, so the one that is bound
   std::uint16_t port = 0;
   bool bound = false;
   std::atomic<bool> ended{false};  // the accepting loop is over: nothing is left to stop
@@ -44,16 +49,18 @@ struct HttpServer::Server {
 
 HttpServer::HttpServer(const HealthChecks& checks) : server_(std::make_unique<Server>()) {
   httplib::Server& http = server_->http;
-  http.new_task_queue = [] { return new httplib::ThreadPool(kThreads); };
+  // A connection holds its thread while nothing comes: probes must not wait behind those.
+  http.new_task_queue = [] { return new ConnectionThreads(kThreadsMax); };
   // Not SO_REUSEPORT, its default: with it two brokers would share the port.
-  http.set_socket_options([](socket_t socket) {
+  http.set_socket_options([this](socket_t socket) {
+    server_->listening = socket;
     const int on = 1;
     setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   });
   http.set_payload_max_length(kBodyBytesMax);
   http.set_read_timeout(kTimeoutSeconds);
   http.set_write_timeout(kTimeoutSeconds);
-  http.set_keep_alive_timeout(1);  // an idle connection holds a thread
+  http.set_keep_alive_timeout(kIdleSeconds);
   http.Get("/livez", [&checks](const httplib::Request& request, httplib::Response& response) { Report(checks.Live(), "livez", request, response); });
   http.Get("/readyz", [&checks](const httplib::Request& request, httplib::Response& response) { Report(checks.Ready(), "readyz", request, response); });
 }
@@ -71,6 +78,10 @@ Status HttpServer::Bind(const std::string& host, std::uint16_t port) {
   if (bound <= 0) {
     return Error(Reason::kInvalidConfig, "HTTP cannot listen on " + host + ":" + std::to_string(port) + ": " +
                                              (errno == 0 ? "no such address" : std::strerror(errno)) + "; choose another with --http-listen");
+  }
+  // cpp-httplib's own backlog is 5: a burst of connections would wait for its SYNs to be sent again.
+  if (listen(server_->listening, kBacklog) != 0) {
+    return Error(Reason::kInvalidConfig, "HTTP cannot listen on " + host + ":" + std::to_string(bound) + ": " + std::strerror(errno));
   }
   server_->port = static_cast<std::uint16_t>(bound);
   server_->bound = true;

@@ -11,7 +11,8 @@
 
 namespace cordwood::broker {
 
-// Two threads of its own serve requests, one accepts. Bodies of requests are refused.
+// One thread accepts; each open connection has one of its own, up to 1024, further ones wait. A connection on which no request comes within a second,
+// or the rest of one within two, is closed. Bodies of requests are refused.
 // Threading: of the owner; requests come on the server's threads.
 class HttpServer {
  public:
