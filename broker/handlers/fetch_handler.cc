@@ -2,10 +2,18 @@
 // What concerns all sessions of a thread; what concerns one is in fetch_session.cc.
 #include "broker/handlers/fetch_handler.h"
 
+#include <string>
+
 #include "broker/handlers/fetch_session.h"
 #include "storage/base/check.h"
 
 namespace cordwood::broker {
+namespace {
+
+constexpr absl::Duration kWarnInterval = absl::Minutes(1);
+constexpr std::size_t kWarnedMax = 256;
+
+}  // namespace
 
 FetchHandler::FetchHandler(Outbox& outbox, TimerWheel& timers, const PartitionTable& table, ReaderPool& readers, const FetchOptions& options,
                            Clock& clock)
@@ -37,6 +45,16 @@ bool FetchHandler::RunTurn() {
     session->Run();
   }
   return !runnable_.empty();
+}
+
+// A consumer that tries again and again must not fill the log.
+void FetchHandler::WarnOfDamage(PartitionId partition, const Status& status) {
+  const absl::Duration now = clock_.Monotonic();
+  const auto found = warned_.find(partition);
+  if (found != warned_.end() && now - found->second < kWarnInterval) return;
+  if (found == warned_.end() && warned_.size() == kWarnedMax) warned_.clear();
+  warned_[partition] = now;
+  options_.warn(std::string(ReasonName(ReasonOf(status))) + ": " + MessageOf(status));
 }
 
 }  // namespace cordwood::broker

@@ -4,7 +4,10 @@
 
 #include <cstddef>
 #include <deque>
+#include <functional>
+#include <map>
 #include <memory>
+#include <string_view>
 #include <utility>
 
 #include "broker/handlers/fetch_request.h"
@@ -33,6 +36,7 @@ struct FetchOptions {
   std::size_t session_read_bytes_max = 2 * 1024 * 1024;  // asked of the readers by one call, not yet answered
   std::size_t read_bytes_max = 64 * 1024 * 1024;    // the same, by all calls of the thread
   int sessions_per_turn = 128;
+  std::function<void(std::string_view)> warn = [](std::string_view) {};  // the broker's log; of the same partition once a minute
 };
 
 // Threading: of one network thread; the publications and the sessions' requests come on it.
@@ -56,6 +60,8 @@ class FetchHandler final : public PublicationListener {
  private:
   friend class FetchSession;
 
+  void WarnOfDamage(PartitionId partition, const Status& status);
+
   Outbox& outbox_;
   TimerWheel& timers_;
   const PartitionTable& table_;
@@ -69,6 +75,7 @@ class FetchHandler final : public PublicationListener {
   std::deque<std::shared_ptr<FetchSession>> starved_;   // wait until the readers have less to do
   std::size_t reading_bytes_ = 0;
   std::size_t jobs_outstanding_ = 0;
+  std::map<PartitionId, absl::Duration> warned_;  // when, on the monotonic clock; at most kWarnedMax
 };
 
 }  // namespace cordwood::broker

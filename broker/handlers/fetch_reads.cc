@@ -14,6 +14,8 @@ namespace {
 
 constexpr std::size_t kReadBytesMin = 64 * 1024;  // a fair share is never less
 
+std::string NameOf(const BoundPartition& bound) { return bound.topic->name + "-" + ToString(bound.index); }
+
 }  // namespace
 
 struct FetchSession::Read final : ReadJob {
@@ -160,7 +162,10 @@ void FetchSession::OnRead(Read& read) {
     return Fail(*slot, snapshot, Error(Reason::kOffsetOutOfRange, "offset " + ToString(slot->next) + " is below the log start, which moved to " +
                                                                       ToString(snapshot.log_start)));
   }
-  if (!read.status.ok()) return Fail(*slot, snapshot, read.status);
+  if (!read.status.ok()) {
+    handler_.WarnOfDamage(read.partition->id, Annotate(read.status, NameOf(slot->bound)));
+    return Fail(*slot, snapshot, read.status);
+  }
   // Whoever is being read for hears no news: what came meanwhile is seen here.
   if (read.bytes.empty() && read.next <= slot->next) return snapshot.high_watermark > read.range.end ? Ready(*slot) : Park(*slot);
   if (EndsAnswer(read.bytes.size())) return Ready(*slot);
@@ -217,7 +222,7 @@ void FetchSession::Fail(Slot& slot, const ReplicaSnapshot& snapshot, Status stat
   slot.state = State::kPaused;
   answer_now_ = true;
   EntryFailure& failure = ResultFor(slot, snapshot).failure.emplace();
-  failure.status = Annotate(status, slot.bound.topic->name + "-" + ToString(slot.bound.index));
+  failure.status = Annotate(status, NameOf(slot.bound));
   failure.log_start = snapshot.log_start;
   failure.log_end = snapshot.log_end;
 }

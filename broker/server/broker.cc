@@ -144,6 +144,7 @@ Status Broker::OpenStorage() {
   p.logged_poison.resize(p.shards.size());
   LogDoorsOptions options;
   options.produce.disk_level = [&p] { return p.retention->LookAtDisk(); };
+  options.fetch.warn = [](std::string_view text) { LogEvent(EventLevel::kError, text); };
   options.fetch.ring_bytes = static_cast<std::size_t>(config_.tail_ring_bytes);
   options.request_bytes_max = static_cast<std::size_t>(config_.request_bytes_max);
   for (int i = 0; i < p.network.size(); ++i) {

@@ -56,7 +56,7 @@ std::size_t ExpectedBytes(const RecordBatchView& first, const ReadRange& range) 
 StatusOr<ReadResult> LogReader::Read(PartitionId partition, const ReadRange& range) const {
   ReadResult result{{}, range.from};
   if (range.from >= range.end) return result;
-  BatchCursor cursor(store_, partition);
+  BatchCursor cursor(store_, partition, BatchCursor::Errors::kUser);
   CORDWOOD_ASSIGN_OR_RETURN(bool found, cursor.Seek(range.from));
   if (!found || cursor.batch().base_offset() > range.from) return cursor.Gap(range.from);
   if (cursor.batch().end_offset() > range.end) return result;

@@ -35,7 +35,8 @@ class LogReader {
  public:
   explicit LogReader(const ShardStore& store) : store_(store) {}
 
-  // STORAGE_ERROR (data loss) where a batch is missing, damaged or unreadable: a gap is never skipped. Callers check log start first, and again if this
+  // CORRUPT_MESSAGE (data loss) where a batch is missing or damaged: a gap is never skipped. KAFKA_STORAGE_ERROR where the disk fails. Both name the
+  // offset, and RocksDB's file where it names one; the caller adds the partition. Callers check log start first, and again if this
   // fails, since retention may have removed what was asked for.
   StatusOr<ReadResult> Read(PartitionId partition, const ReadRange& range) const;
 

@@ -14,6 +14,7 @@ namespace {
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 class LogReaderTest : public ShardFixture {
  protected:
@@ -47,8 +48,9 @@ class LogReaderTest : public ShardFixture {
     ASSERT_OK(CommitGroup(group));
   }
   void ExpectDataLoss(const Status& status, const std::string& what) {
-    EXPECT_THAT(status, FailsWith(Reason::kStorageError));
-    EXPECT_THAT(MessageOf(status), AllOf(HasSubstr("partition 7"), HasSubstr(what)));
+    EXPECT_THAT(status, FailsWith(Reason::kCorruptMessage));
+    EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
+    EXPECT_THAT(MessageOf(status), AllOf(HasSubstr("the log cannot be read at offset "), HasSubstr(what), Not(HasSubstr("partition"))));
   }
 };
 
@@ -147,7 +149,7 @@ TEST_F(LogReaderTest, ABlobOnDiskThatChangedIsAnError) {
     file.seekp(9000);
     file << "damage";
   }
-  ExpectDataLoss(Read(0, 3).status(), "Corruption");
+  ExpectDataLoss(Read(1, 3).status(), "offset 1: Corruption");
 }
 
 class TimestampTest : public LogReaderTest {

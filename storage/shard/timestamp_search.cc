@@ -50,7 +50,7 @@ StatusOr<std::optional<TimestampHit>> LogReader::FindTimestamp(PartitionId parti
                                                                std::int64_t timestamp_ms) const {
   if (log_start >= end) return std::optional<TimestampHit>();
   CORDWOOD_ASSIGN_OR_RETURN(Offset next, BisectIndex(store_, partition, log_start, end, timestamp_ms));
-  BatchCursor cursor(store_, partition);
+  BatchCursor cursor(store_, partition, BatchCursor::Errors::kUser);
   CORDWOOD_ASSIGN_OR_RETURN(bool found, cursor.Seek(next));
   while (next < end) {
     if (!found || cursor.batch().base_offset() > next) return cursor.Gap(next);

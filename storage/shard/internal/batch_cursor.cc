@@ -12,16 +12,18 @@
 
 namespace cordwood {
 
-BatchCursor::BatchCursor(const ShardStore& store, PartitionId partition)
-    : partition_(partition), read_options_(partition), iterator_(store.db().NewIterator(read_options_.get())) {}
+BatchCursor::BatchCursor(const ShardStore& store, PartitionId partition, Errors errors)
+    : partition_(partition), errors_(errors), read_options_(partition), iterator_(store.db().NewIterator(read_options_.get())) {}
 
 StatusOr<bool> BatchCursor::Seek(Offset offset) {
+  due_ = offset;
   const auto key = BatchKey(partition_, offset);
   iterator_->Seek(ToSlice(key.view()));
   return Load();
 }
 
 StatusOr<bool> BatchCursor::Next() {
+  if (batch_.has_value()) due_ = batch_->end_offset();
   iterator_->Next();
   return Load();
 }
@@ -37,8 +39,8 @@ StatusOr<bool> BatchCursor::Load() {
   batch_.reset();
   if (!iterator_->Valid()) {
     const rocksdb::Status status = iterator_->status();
-    if (!status.ok()) return Damaged(status.ToString());
-    return false;
+    if (status.ok()) return false;
+    return status.IsCorruption() ? Damaged(status.ToString()) : Failed(Reason::kStorageError, status.ToString());
   }
   const std::optional<ParsedBatchKey> key = ParseBatchKey(ToView(iterator_->key()));
   if (!key.has_value() || key->partition != partition_) return false;
@@ -61,8 +63,13 @@ Status BatchCursor::Gap(Offset expected) const {
                  ToString(batch_->last_offset()));
 }
 
+Status BatchCursor::Failed(Reason reason, const std::string& what) const {
+  if (errors_ == Errors::kOwner) return Error(reason, "partition " + ToString(partition_) + ": " + what);
+  return Error(reason, "the log cannot be read at offset " + ToString(due_) + ": " + what);
+}
+
 Status BatchCursor::Damaged(const std::string& what) const {
-  return Error(Reason::kStorageError, "partition " + ToString(partition_) + ": " + what);
+  return Failed(errors_ == Errors::kOwner ? Reason::kStorageError : Reason::kCorruptMessage, what);
 }
 
 }  // namespace cordwood

@@ -22,9 +22,13 @@ class ShardStore;
 // whole batch from disk, whether it is looked at or not (7.8.3). Not thread-safe; lives for one job.
 class BatchCursor {
  public:
-  BatchCursor(const ShardStore& store, PartitionId partition);
+  // Who hears of what cannot be read. kOwner, the broker: KAFKA_STORAGE_ERROR naming the partition by its id. kUser, who knows the partition by its
+  // topic: CORRUPT_MESSAGE naming the offset; KAFKA_STORAGE_ERROR remains for a disk that fails.
+  enum class Errors { kOwner, kUser };
 
-  // To the batch that contains `offset`, or else the first one behind it. False: there is none. STORAGE_ERROR, naming the partition, if it
+  BatchCursor(const ShardStore& store, PartitionId partition, Errors errors = Errors::kOwner);
+
+  // To the batch that contains `offset`, or else the first one behind it. False: there is none. An error if it
   // cannot be read, or its key, side header and header do not fit together. The batch's own CRC is not checked here.
   StatusOr<bool> Seek(Offset offset);
   StatusOr<bool> Next();
@@ -35,19 +39,22 @@ class BatchCursor {
   std::string_view value() const { return value_; }  // with the side header
   std::int64_t append_ms() const { return append_ms_; }
 
-  // STORAGE_ERROR: `expected` should have been there.
+  // Damage: `expected` should have been there.
   Status Gap(Offset expected) const;
 
  private:
   StatusOr<bool> Load();
+  Status Failed(Reason reason, const std::string& what) const;
   Status Damaged(const std::string& what) const;
 
   const PartitionId partition_;
+  const Errors errors_;
   const PartitionReadOptions read_options_;
   const std::unique_ptr<rocksdb::Iterator> iterator_;
   std::string_view value_;
   std::optional<RecordBatchView> batch_;
   std::int64_t append_ms_ = -1;
+  Offset due_;  // what the next step looks for
 };
 
 }  // namespace cordwood
