@@ -27,7 +27,6 @@ constexpr milliseconds kHour = std::chrono::hours(1);
 constexpr milliseconds kDay = std::chrono::hours(24);
 constexpr absl::Duration kTopicAgeMax = absl::Minutes(4);       // less than ProduceClient's, which does not know our deadline
 constexpr absl::Duration kMemoryPoll = absl::Milliseconds(1);   // memory comes back a batch at a time
-constexpr milliseconds kClosePatienceMin{100};                  // for open batches to reach the loop, where they are failed
 
 absl::Duration Now() { return Clock::System().Monotonic(); }
 
@@ -185,7 +184,7 @@ Status Producer::State::Send(std::string_view topic, const ProducerRecord& recor
 
 Result<void> Producer::State::Close(milliseconds timeout) {
   closed = true;
-  const Status status = client.Close(absl::FromChrono(std::max(timeout, kClosePatienceMin)));
+  const Status status = client.Close(absl::FromChrono(timeout));
   loop.Stop();
   return client::ToResult(status);
 }

@@ -6,8 +6,6 @@
 #include <gtest/gtest.h>
 
 #include "broker/handlers/handlers_fixture.h"
-#include "rocksdb/db.h"
-#include "storage/log/keys.h"
 
 namespace cordwood::broker {
 namespace {
@@ -18,10 +16,6 @@ using ::testing::HasSubstr;
 class FetchHandlerTest : public HandlerFixture {
  protected:
   using HandlerFixture::HandlerFixture;
-  void SetUp() override {
-    fetch_options_.warn = [this](std::string_view text) { warnings_.emplace_back(text); };
-    HandlerFixture::SetUp();
-  }
   void TearDown() override {
     for (auto& session : sessions_) session->Close();
     EXPECT_TRUE(RunUntil([&] { return fetch_->jobs_outstanding() == 0; }));
@@ -79,7 +73,6 @@ class FetchHandlerTest : public HandlerFixture {
   std::shared_ptr<ProduceStream> stream_ = std::make_shared<ProduceStream>(true, &outcomes_);
   Answers answers_;
   std::vector<std::shared_ptr<FetchSession>> sessions_;
-  std::vector<std::string> warnings_;
 };
 
 TEST_F(FetchHandlerTest, ReadsFromTheRingAndFromTheDiskAlike) {
@@ -195,16 +188,6 @@ TEST_F(FetchHandlerTest, LastFetchedEpochShowsWhereLogsPart) {
   ASSERT_TRUE(answers_.last().diverging.has_value());
   EXPECT_EQ(answers_.last().diverging->epoch, epoch);
   EXPECT_EQ(answers_.last().diverging->end, Offset(2));
-}
-
-TEST_F(FetchHandlerTest, DamageIsDataLossThatNamesPartitionAndOffsetAndIsLoggedOnce) {
-  Append(0, {"a", "b", "c"});
-  ForgetRing(0);
-  const PartitionId id = shard_.Replica("t", 0)->id;
-  rocksdb::DB& db = shard_.driver().store().db();
-  ASSERT_TRUE(db.Delete({}, std::string(BatchKey(id, Offset(1)).view())).ok());
-  for (int i = 0; i < 2; ++i) EXPECT_EQ(ReasonOfFetch(From(0, 1)), Reason::kCorruptMessage);
-  EXPECT_THAT(warnings_, ElementsAre(HasSubstr("CORRUPT_MESSAGE: t-0: the log cannot be read at offset 1: ")));
 }
 
 TEST_F(FetchHandlerTest, ALogStartThatMovedDuringTheReadIsNoDataLoss) {

@@ -189,7 +189,7 @@ absl::Duration ProduceClient::TakeClosed(std::vector<std::shared_ptr<UnbuiltBatc
   while (!open_.empty()) {
     OpenBatch& oldest = *open_.front();
     const absl::Duration left = oldest.created + options_.linger - now;
-    if (hurrying_ == 0 && left > absl::ZeroDuration()) {
+    if (hurrying_ == 0 && !refusing_ && left > absl::ZeroDuration()) {
       due = left;
       break;
     }

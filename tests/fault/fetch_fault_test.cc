@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a shard that takes no writes any more still gives its readers.
+// What a shard that takes no writes any more, or whose log is damaged, still gives its readers.
 #include "broker/handlers/control/offsets_handler.h"
 #include "broker/handlers/handlers_fixture.h"
+#include "rocksdb/db.h"
+#include "storage/log/keys.h"
 #include "tests/fault/power_loss_fs.h"
 
 namespace cordwood::broker {
@@ -25,6 +27,7 @@ class FetchFaultTest : private Disk, public HandlerFixture {
   void SetUp() override {
     EXPECT_EQ(disk_.CreateDirectory(shard_.directory()), DiskResult::kOk);
     shard_.SetEnv(env_);
+    fetch_options_.warn = [this](std::string_view text) { warnings_.emplace_back(text); };
     HandlerFixture::SetUp();
   }
   void TearDown() override {
@@ -73,6 +76,7 @@ class FetchFaultTest : private Disk, public HandlerFixture {
 
   Outcomes outcomes_;
   std::vector<std::shared_ptr<FetchSession>> sessions_;
+  std::vector<std::string> warnings_;
 };
 
 TEST_F(FetchFaultTest, APoisonedShardServesWhatWasNotOpened) {
@@ -102,6 +106,15 @@ TEST_F(FetchFaultTest, APoisonedShardTellsItsOffsetsAndWhereEpochsEnd) {
   cordwood::v1::OffsetForLeaderEpochRequest epochs;
   epochs.add_queries()->mutable_partition()->set_topic("t");
   EXPECT_EQ(offsets.OffsetForLeaderEpoch(epochs)->answers(0).end_offset(), 1);
+}
+
+TEST_F(FetchFaultTest, DamageIsDataLossThatNamesPartitionAndOffsetAndIsLoggedOnce) {
+  for (const char* value : {"a", "b", "c"}) ASSERT_EQ(Append(0, value), absl::OkStatus());
+  const PartitionId id = shard_.Replica("t", 0)->id;
+  const_cast<TailRing&>(fetch_->ring()).Forget(id);
+  ASSERT_TRUE(shard_.driver().store().db().Delete({}, std::string(BatchKey(id, Offset(1)).view())).ok());
+  for (int i = 0; i < 2; ++i) EXPECT_THAT(Fetch(0, 1), ::testing::HasSubstr("t-0: the log cannot be read at offset 1: "));
+  EXPECT_THAT(warnings_, ::testing::ElementsAre(::testing::HasSubstr("CORRUPT_MESSAGE: t-0: the log cannot be read at offset 1: ")));
 }
 
 }  // namespace
