@@ -80,10 +80,8 @@ Result<void> ResolveTo(const Consumer& consumer, const Position& to, bool follow
   return {};
 }
 
-Result<std::vector<Range>> PlanRanges(const Consumer& consumer, const ConsumeCommandOptions& options, const Position& from,
-                                      const std::optional<Position>& to) {
-  auto ranges = ChoosePartitions(consumer, options);
-  if (!ranges) return ranges;
+Result<void> PlanRanges(const Consumer& consumer, const ConsumeCommandOptions& options, const Position& from, const std::optional<Position>& to,
+                        std::vector<Range>* ranges) {
   const auto logs = consumer.Offsets(PartitionsOf(*ranges));
   if (!logs) return logs.error();
   const auto begins = consumer.Resolve(PartitionsOf(*ranges), ToLibrary(from));

@@ -57,11 +57,12 @@ class FetchClientTest : public ::testing::Test {
 };
 
 TEST_F(FetchClientTest, APartitionDueSoonDoesNotWaitForOneThatIsDueLate) {
-  FetchClient client(loop_, *connection_, {{TopicId(), PartitionIndex(0), Offset(0)}, {TopicId(), PartitionIndex(1), Offset(0)}});
-  const auto chunk = client.Next(absl::Seconds(20));
-  ASSERT_TRUE(chunk.has_value());
-  EXPECT_EQ(chunk->slot, 1U);
-  EXPECT_EQ(ReasonOf(chunk->status), Reason::kOffsetOutOfRange);
+  FetchClient client(loop_, *connection_);
+  ASSERT_TRUE(client.Add({{TopicId(), PartitionIndex(0), Offset(0)}, {TopicId(), PartitionIndex(1), Offset(0)}}).ok());
+  const std::vector<FetchedChunk> chunks = client.Take(absl::Seconds(20));
+  ASSERT_EQ(chunks.size(), 1U);
+  EXPECT_EQ(chunks[0].slot, 1U);
+  EXPECT_EQ(ReasonOf(chunks[0].status), Reason::kOffsetOutOfRange);
 }
 
 }  // namespace

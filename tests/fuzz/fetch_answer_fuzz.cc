@@ -8,6 +8,8 @@
 #include "client/internal/fetch_core.h"
 #include "client/internal/stream_codec.h"
 #include "storage/base/check.h"
+#include "storage/record/record_batch.h"
+#include "storage/record/record_reader.h"
 #include "tests/fuzz/fuzz_input.h"
 
 namespace cordwood::testing {
@@ -38,7 +40,7 @@ void CheckParsed(std::string_view message) {
 class Reader {
  public:
   Reader() {
-    for (int i = 0; i < kPartitions; ++i) core_.AddPartition(Uuid::Random(), PartitionIndex(i), Offset(0));
+    for (int i = 0; i < kPartitions; ++i) CORDWOOD_CHECK(core_.AddPartition(Uuid::Random(), PartitionIndex(i), Offset(0)).ok());
     core_.StreamOpened();
     DrainRequests();
   }
@@ -67,14 +69,27 @@ class Reader {
   void CheckChunk(const client::FetchedChunk& chunk, const Offset* before) {
     CORDWOOD_CHECK(chunk.slot < kPartitions && chunk.wanted >= before[chunk.slot] && chunk.next >= chunk.wanted);
     if (!chunk.status.ok()) CORDWOOD_CHECK(chunk.batches.empty());
-    Offset last = chunk.wanted - 1;
-    const Status read = client::ForEachRecord(chunk, [&](const RecordView& record, LeaderEpoch) {
-      CORDWOOD_CHECK(record.offset > last && record.offset < chunk.next);
-      last = record.offset;
-      return true;
-    });
+    const Status read = CheckRecords(chunk);
     if (!read.ok()) CORDWOOD_CHECK(ReasonOf(read) == Reason::kCorruptMessage);
-    core_.Consumed(chunk.batches.size());
+    core_.Consumed(chunk.memory_bytes);
+  }
+  static Status CheckRecords(const client::FetchedChunk& chunk) {
+    Offset last = chunk.wanted - 1;
+    std::string_view rest = chunk.batches;
+    while (!rest.empty()) {
+      CORDWOOD_ASSIGN_OR_RETURN(const RecordBatchView batch, RecordBatchView::TakeFirst(&rest));
+      RecordReader reader(batch);
+      CORDWOOD_RETURN_IF_ERROR(reader.Open());
+      RecordView record;
+      while (true) {
+        CORDWOOD_ASSIGN_OR_RETURN(const bool more, reader.Next(&record));
+        if (!more) break;
+        if (record.offset < chunk.wanted) continue;
+        CORDWOOD_CHECK(record.offset > last && record.offset < chunk.next);
+        last = record.offset;
+      }
+    }
+    return absl::OkStatus();
   }
   void DrainRequests() {
     now_ += absl::Seconds(1);
