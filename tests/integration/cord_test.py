@@ -46,6 +46,10 @@ class Broker:
             raise RuntimeError((self.directory / "broker.log").read_text())
         self.address = self.listen = dict(line.split("=", 1) for line in ports.read_text().split())["grpc"]
 
+    def pause(self):
+        self.process.send_signal(signal.SIGSTOP)
+        os.waitpid(self.process.pid, os.WUNTRACED)  # stands still from here on
+
     def kill(self):
         self.process.kill()
         self.process.wait()
@@ -552,7 +556,8 @@ class CordAndDyingBrokersTest(CordTest):
             producer.stdin.write(b"one\n")
             producer.stdin.flush()
             wait_until(lambda: self.values(topic) == b"one\n", "the first record arrived")
-            self.broker.process.send_signal(signal.SIGSTOP)
+            self.broker.pause()
+            self.addCleanup(self.broker.process.send_signal, signal.SIGCONT)
             start = time.monotonic()
             producer.stdin.write(b"two\n" * 300)
             producer.stdin.close()

@@ -146,7 +146,14 @@ int BrokerProcess::Await(absl::Duration patience) {
   return exit_code_;
 }
 
-void BrokerProcess::Pause() { Interrupt(SIGSTOP); }
+// A signal to stop is on its way for a while; waitpid() tells when every thread stands still.
+void BrokerProcess::Pause() {
+  Interrupt(SIGSTOP);
+  int status = 0;
+  if (pid_ <= 0 || waitpid(pid_, &status, WUNTRACED) != pid_ || WIFSTOPPED(status)) return;
+  exit_code_ = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  pid_ = -1;
+}
 void BrokerProcess::Continue() { Interrupt(SIGCONT); }
 
 }  // namespace cordwood::testing

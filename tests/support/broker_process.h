@@ -58,7 +58,7 @@ class BrokerProcess {
   int Terminate(absl::Duration patience = absl::Seconds(30));
   // The exit code once it ends; 137 if it had to be killed.
   int Await(absl::Duration patience);
-  void Pause();                         // SIGSTOP
+  void Pause();                         // SIGSTOP; stands still when this returns
   void Continue();
 
  private:
