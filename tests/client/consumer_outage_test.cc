@@ -2,6 +2,7 @@
 // The public consumer while its broker is killed, stands still or comes back: each record once, every end in time.
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <filesystem>
 #include <optional>
 #include <set>
@@ -17,10 +18,12 @@ using ConsumerOutageTest = ConsumerTest;
 
 TEST_F(ConsumerOutageTest, NothingIsLostOrDoubledThroughKillsWhileAProducerWrites) {
   constexpr int kRecords = 3000;
+  constexpr int kAhead = 300;  // so that there is something left to write at each kill
   Consumer consumer = NewConsumer();
   ASSERT_TRUE(consumer.Assign(At(), Position::Start()).ok());
   Outcomes outcomes;
   std::atomic<int> sent = 0;
+  std::atomic<std::int64_t> next = 0;
   std::thread writer([&] {
     Producer producer = NewProducer();
     for (; sent < kRecords; ++sent) {
@@ -28,11 +31,11 @@ TEST_F(ConsumerOutageTest, NothingIsLostOrDoubledThroughKillsWhileAProducerWrite
       producer.Send("t", Value(value), outcomes.Of(value));
       if (sent % 100 == 0) {
         EXPECT_TRUE(producer.Flush(std::chrono::seconds(60)).ok());
+        EXPECT_TRUE(WaitUntil([&] { return sent < next + kAhead; }));
       }
     }
     EXPECT_TRUE(producer.Flush(std::chrono::seconds(60)).ok());
   });
-  std::int64_t next = 0;
   int kills = 0;
   const absl::Time deadline = absl::Now() + absl::Minutes(2);
   while (next < kRecords && absl::Now() < deadline) {
