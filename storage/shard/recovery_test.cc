@@ -262,6 +262,19 @@ TEST_F(RecoveryTest, ADamagedManifestIsDamage) {
   ExpectDamageNames(manifest);
 }
 
+TEST_F(RecoveryTest, ARecordThatWasTornAtTheEndOfTheManifestIsNoDamage) {
+  Start();
+  AppendBytes(100);
+  Crash();
+  const std::string manifest = FirstFile("", "MANIFEST");
+  const auto whole = std::filesystem::file_size(manifest);
+  const std::string half_an_edit("\x12\x34\x56\x78\x40\x00\x01half", 11);
+  std::ofstream(manifest, std::ios::app | std::ios::binary) << half_an_edit << std::string(600, '\0');
+  ASSERT_GT(std::filesystem::file_size(manifest), whole);
+  ASSERT_OK(Open());
+  EXPECT_GT(store_->recovery().recovered_sequence, 0U);
+}
+
 TEST_F(RecoveryTest, AnotherShardsDirectoryIsRefused) {
   Start();
   Crash();

@@ -87,6 +87,7 @@ Status ShardStore::Recover() {
   db_options.listeners.push_back(poison_listener_);
   ShardSurvey survey;
   if (has_database) {
+    CORDWOOD_RETURN_IF_ERROR(CutTornManifest(env, directory));
     CORDWOOD_ASSIGN_OR_RETURN(survey, SurveyShard(db_options, directory));
     if (survey.recovered_sequence > 0 && !synced_file.ok()) return synced_file.status();
     if (survey.recovered_sequence < recovery_.synced_sequence) {
