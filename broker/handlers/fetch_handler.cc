@@ -44,6 +44,9 @@ bool FetchHandler::RunTurn() {
     runnable_.pop_front();
     session->Run();
   }
+  measures_.reads.Set(static_cast<std::int64_t>(jobs_outstanding_));
+  measures_.parked.Set(static_cast<std::int64_t>(waits_.waiters()));
+  measures_.ring_bytes.Set(static_cast<std::int64_t>(ring_.bytes()));
   return !runnable_.empty();
 }
 

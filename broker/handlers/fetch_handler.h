@@ -12,6 +12,7 @@
 
 #include "broker/handlers/fetch_request.h"
 #include "broker/handlers/fetch_waits.h"
+#include "broker/handlers/handler_measures.h"
 #include "broker/handlers/reader_pool.h"
 #include "broker/handlers/tail_ring.h"
 #include "broker/handlers/timer_wheel.h"
@@ -56,6 +57,7 @@ class FetchHandler final : public PublicationListener {
   const TailRing& ring() const { return ring_; }
   const FetchWaits& waits() const { return waits_; }
   std::size_t jobs_outstanding() const { return jobs_outstanding_; }
+  const FetchMeasures& measures() const { return measures_; }
 
  private:
   friend class FetchSession;
@@ -76,6 +78,7 @@ class FetchHandler final : public PublicationListener {
   std::size_t reading_bytes_ = 0;
   std::size_t jobs_outstanding_ = 0;
   std::map<PartitionId, absl::Duration> warned_;  // when, on the monotonic clock; at most kWarnedMax
+  FetchMeasures measures_;
 };
 
 }  // namespace cordwood::broker

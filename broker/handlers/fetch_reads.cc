@@ -25,6 +25,7 @@ struct FetchSession::Read final : ReadJob {
   }
   std::shared_ptr<FetchSession> session;
   std::uint64_t generation = 0;
+  absl::Duration asked_at;  // monotonic
 };
 
 // Opens the partition on its shard's thread and looks up where an epoch ended.
@@ -98,9 +99,12 @@ bool FetchSession::SendFromRing(Slot& slot, const ReplicaSnapshot& snapshot) {
   for (const PublishedBatch& batch : batches) {
     FetchPiece piece{batch.value, kSideHeaderBytes};
     if (EndsAnswer(piece.view().size())) break;
+    const std::size_t bytes = piece.view().size();
     Send(slot, snapshot, std::move(piece));
+    CountSent(slot, batch.end, bytes);
     slot.next = batch.end;
   }
+  if (!batches.empty()) handler_.measures_.ring_hits.Add();
   return !batches.empty();
 }
 
@@ -109,6 +113,15 @@ void FetchSession::Send(Slot& slot, const ReplicaSnapshot& snapshot, FetchPiece 
   ResultFor(slot, snapshot).pieces.push_back(std::move(piece));
   answer_.payload_bytes += bytes;
   credit_ -= static_cast<std::int64_t>(bytes);
+}
+
+// `next`: where the position goes by what was sent.
+void FetchSession::CountSent(Slot& slot, Offset next, std::size_t bytes) {
+  const auto records = static_cast<std::uint64_t>(next - slot.next);
+  handler_.measures_.records.Add(records);
+  handler_.measures_.bytes.Add(bytes);
+  slot.bound.replica->measures.fetched_records.Add(records);
+  slot.bound.replica->measures.fetched_bytes.Add(bytes);
 }
 
 bool FetchSession::EndsAnswer(std::size_t bytes) {
@@ -136,6 +149,8 @@ void FetchSession::StartRead(Slot& slot, const ReplicaSnapshot& snapshot) {
   read->outbox = &handler_.outbox_;
   read->session = shared_from_this();
   read->generation = slot.generation;
+  read->asked_at = handler_.clock_.Monotonic();
+  handler_.measures_.ring_misses.Add();
   slot.state = State::kReading;
   credit_ -= static_cast<std::int64_t>(read->range.bytes_max);
   reading_bytes_ += read->range.bytes_max;
@@ -151,6 +166,7 @@ void FetchSession::OnRead(Read& read) {
   handler_.reading_bytes_ -= read.range.bytes_max;
   --jobs_;
   --handler_.jobs_outstanding_;
+  handler_.measures_.read.Record(handler_.clock_.Monotonic() - read.asked_at);
   if (listener_ == nullptr) return;
   MakeRunnable();
   Slot* slot = Find(read.generation, read.partition->id);
@@ -169,6 +185,7 @@ void FetchSession::OnRead(Read& read) {
   // Whoever is being read for hears no news: what came meanwhile is seen here.
   if (read.bytes.empty() && read.next <= slot->next) return snapshot.high_watermark > read.range.end ? Ready(*slot) : Park(*slot);
   if (EndsAnswer(read.bytes.size())) return Ready(*slot);
+  if (!read.bytes.empty()) CountSent(*slot, read.next, read.bytes.size());
   slot->next = read.next;
   if (!read.bytes.empty()) Send(*slot, snapshot, FetchPiece{std::move(read.bytes), 0});
   Ready(*slot);
@@ -221,6 +238,7 @@ void FetchSession::Fail(Slot& slot, const ReplicaSnapshot& snapshot, Status stat
   slot.Leave();
   slot.state = State::kPaused;
   answer_now_ = true;
+  handler_.measures_.errors.Count(ReasonOf(status));
   EntryFailure& failure = ResultFor(slot, snapshot).failure.emplace();
   failure.status = Annotate(status, NameOf(slot.bound));
   failure.log_start = snapshot.log_start;

@@ -47,11 +47,14 @@ class FetchSession::DeletedSlots {
 };
 
 FetchSession::FetchSession(FetchHandler& handler, bool is_stream, FetchListener* listener)
-    : handler_(handler), is_stream_(is_stream), listener_(listener), bindings_(is_stream), deadline_([this] { AnswerNow(); }) {}
+    : handler_(handler), is_stream_(is_stream), listener_(listener), bindings_(is_stream), deadline_([this] { AnswerNow(); }) {
+  handler_.measures_.sessions.Add(1);
+}
 
-FetchSession::~FetchSession() = default;
+FetchSession::~FetchSession() { handler_.measures_.sessions.Add(-1); }
 
 Status FetchSession::Apply(const FetchRequest& request) {
+  handler_.measures_.requests.Add();
   if (handler_.image_ == nullptr) return Error(Reason::kLeaderNotAvailable, "the broker is starting");
   answer_.seq = request.seq;
   if (is_stream_) {
@@ -139,6 +142,7 @@ void FetchSession::RefuseUnresolved(const FetchPartition& partition, Status stat
   result.position = partition.position;
   result.high_watermark = result.log_start = Offset(-1);
   result.leader_epoch = kNoLeaderEpoch;
+  handler_.measures_.errors.Count(ReasonOf(status));
   result.failure.emplace();
   result.failure->status = std::move(status);
   answer_now_ = true;
@@ -165,6 +169,7 @@ void FetchSession::Run() {
   runnable_ = false;
   starved_ = false;
   if (listener_ == nullptr || answered_) return;
+  if (began_ == absl::InfiniteDuration()) began_ = handler_.clock_.Monotonic();
   // Whoever is ready now is visited once; who has more to send queues up behind the others.
   for (std::size_t left = ready_.size(); left > 0; --left) {
     if (listener_ == nullptr) return;
@@ -180,6 +185,7 @@ void FetchSession::Run() {
     if (starved_) break;
   }
   Flush();
+  if (is_stream_ && jobs_ == 0 && answer_.results.empty() && (ready_.empty() || credit_ <= 0)) began_ = absl::InfiniteDuration();
   if (listener_ == nullptr || answered_ || ready_.empty() || credit_ <= 0 || runnable_) return;
   if (starved_) {
     runnable_ = true;
@@ -207,6 +213,9 @@ void FetchSession::Flush() {
     answered_ = true;
     deadline_.Cancel();
   }
+  const absl::Duration now = handler_.clock_.Monotonic();
+  handler_.measures_.whole.Record(now - began_);
+  began_ = now;
   listener_->OnAnswer(std::move(answer));
 }
 

@@ -58,6 +58,7 @@ class FetchSession : public std::enable_shared_from_this<FetchSession> {
   void Requeue(Slot& slot);
   void MakeRunnable();
   void Flush();
+  void CountSent(Slot& slot, Offset next, std::size_t bytes);
   bool UnaryIsDone() const;
   FetchResult& ResultFor(Slot& slot, const ReplicaSnapshot& snapshot);
   void Announced(Slot& slot);
@@ -93,6 +94,7 @@ class FetchSession : public std::enable_shared_from_this<FetchSession> {
   bool runnable_ = false;
   bool starved_ = false;           // by the readers, in this turn
   FetchAnswer answer_;
+  absl::Duration began_ = absl::InfiniteDuration();  // the work on answer_, monotonic; infinite while there is nothing to do
   std::uint64_t answer_serial_ = 1;
 
   // Unary.

@@ -10,6 +10,8 @@ void FetchWaiter::Leave() {
   previous_->next_ = next_;
   next_->previous_ = previous_;
   next_ = previous_ = this;
+  if (waits_ != nullptr) --waits_->waiters_;
+  waits_ = nullptr;
 }
 
 void FetchWaiter::LinkBefore(FetchWaiter* head) {
@@ -30,6 +32,8 @@ void FetchWaits::Park(PartitionId partition, FetchWaiter& waiter) {
   std::unique_ptr<Head>& head = heads_[partition];
   if (head == nullptr) head = std::make_unique<Head>();
   waiter.LinkBefore(head.get());
+  waiter.waits_ = this;
+  ++waiters_;
 }
 
 void FetchWaits::Wake(PartitionId partition) {

@@ -10,6 +10,8 @@
 
 namespace cordwood::broker {
 
+class FetchWaits;
+
 // One that may wait, for one partition at a time. Leaves by itself when destroyed.
 class FetchWaiter {
  public:
@@ -28,6 +30,7 @@ class FetchWaiter {
   void LinkBefore(FetchWaiter* head);
   FetchWaiter* next_ = this;
   FetchWaiter* previous_ = this;
+  FetchWaits* waits_ = nullptr;  // that counts it; nullptr while it does not wait
 };
 
 // Nothing is lost: who looks at a partition and then parks does so on the thread that brings the next news of it. Not thread-safe.
@@ -39,11 +42,14 @@ class FetchWaits {
   void Park(PartitionId partition, FetchWaiter& waiter);  // it must not be waiting
   void Wake(PartitionId partition);                       // all that wait now, in order of parking
   std::size_t partitions() const { return heads_.size(); }
+  std::size_t waiters() const { return waiters_; }
 
  private:
+  friend class FetchWaiter;
   struct Head final : FetchWaiter {
     void OnNews() override {}
   };
+  std::size_t waiters_ = 0;
   absl::flat_hash_map<PartitionId, std::unique_ptr<Head>> heads_;  // an empty one goes with the next Wake()
 };
 

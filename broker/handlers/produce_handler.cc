@@ -55,6 +55,7 @@ struct ProduceHandler::Pending {
   std::size_t outstanding = 0;        // appends with their shards
   ProduceOutcome outcome;
   bool answered = false;
+  absl::Duration began;               // monotonic
   Timer timer;
 };
 
@@ -74,6 +75,7 @@ ProduceHandler::ProduceHandler(Outbox& outbox, TimerWheel& timers, const Partiti
 ProduceHandler::~ProduceHandler() { CORDWOOD_CHECK(appends_outstanding_ == 0); }
 
 Status ProduceHandler::Produce(const std::shared_ptr<ProduceStream>& stream, ProduceRequest request) {
+  measures_.requests.Add();
   if (request.entries.empty()) return Error(Reason::kInvalidRequest, "a produce request without entries");
   if (request.entries.size() > kProduceEntriesMax) {
     return Error(Reason::kRecordListTooLarge, std::to_string(request.entries.size()) + " entries; a request may hold 10000");
@@ -86,6 +88,7 @@ Status ProduceHandler::Produce(const std::shared_ptr<ProduceStream>& stream, Pro
 
   auto pending = std::make_shared<Pending>(*this, stream);
   pending->acks = acks;
+  pending->began = clock_.Monotonic();
   if (request.timeout_ms != 0) pending->timeout_ms = request.timeout_ms;
   pending->charge = std::move(request.charge);
   pending->outcome.seq = request.seq;
@@ -101,12 +104,17 @@ Status ProduceHandler::Produce(const std::shared_ptr<ProduceStream>& stream, Pro
   appends.swap(pending->appends);
   pending->outstanding = appends.size();
   appends_outstanding_ += appends.size();
+  measures_.appends.Set(static_cast<std::int64_t>(appends_outstanding_));
   if (appends.empty()) {
-    Answer(*pending);
+    Answer(*pending, clock_.Monotonic());
     return absl::OkStatus();
   }
-  timers_.Arm(pending->timer, clock_.Monotonic() + absl::Milliseconds(pending->timeout_ms));
-  for (ShardAppend* append : appends) append->driver->Append(append);
+  const absl::Duration now = clock_.Monotonic();
+  timers_.Arm(pending->timer, now + absl::Milliseconds(pending->timeout_ms));
+  for (ShardAppend* append : appends) {
+    append->pushed_at = now;
+    append->driver->Append(append);
+  }
   return absl::OkStatus();
 }
 
@@ -175,6 +183,7 @@ Status ProduceHandler::CheckBatches(const BoundPartition& bound, const ProduceEn
 void ProduceHandler::Fail(Pending& pending, std::uint32_t index, Status status, const AppendEntry* appended, const BoundPartition* bound) {
   pending.entries[index].settled = true;
   const Reason reason = ReasonOf(status);
+  measures_.errors.Count(reason);
   EntryFailure failure;
   failure.entry = index;
   failure.status = std::move(status);
@@ -194,6 +203,9 @@ void ProduceHandler::OnBack(ShardAppend& append) {
   Pending& pending = *append.pending;
   --appends_outstanding_;
   --pending.outstanding;
+  measures_.appends.Set(static_cast<std::int64_t>(appends_outstanding_));
+  const absl::Duration now = clock_.Monotonic();
+  measures_.answer.Record(now - append.answered_at);
   if (pending.answered) return;  // it timed out; its bytes go back to the budget now
   for (AppendEntry& entry : append.entries) {
     if (!entry.status.ok()) {
@@ -207,7 +219,7 @@ void ProduceHandler::OnBack(ShardAppend& append) {
     }
     if (entry.topic->config.batch.log_append_time) pending.outcome.append_time_ms[entry.entry_index] = entry.append_ms;
   }
-  if (pending.outstanding == 0) Answer(pending);
+  if (pending.outstanding == 0) Answer(pending, now);
 }
 
 void ProduceHandler::OnTimeout(Pending& pending) {
@@ -216,11 +228,12 @@ void ProduceHandler::OnTimeout(Pending& pending) {
     Fail(pending, i, Error(Reason::kRequestTimedOut, "not acknowledged within " + std::to_string(pending.timeout_ms) + " ms; it may still be"),
          nullptr, nullptr);
   }
-  Answer(pending);
+  Answer(pending, clock_.Monotonic());
 }
 
-void ProduceHandler::Answer(Pending& pending) {
+void ProduceHandler::Answer(Pending& pending, absl::Duration now) {
   pending.answered = true;
+  measures_.whole.Record(now - pending.began);
   pending.timer.Cancel();
   ProduceStream& stream = *pending.stream;
   --stream.unanswered;

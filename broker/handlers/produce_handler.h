@@ -12,6 +12,7 @@
 
 #include "absl/container/inlined_vector.h"
 #include "broker/handlers/byte_budget.h"
+#include "broker/handlers/handler_measures.h"
 #include "broker/handlers/partition_binding.h"
 #include "broker/handlers/request_context.h"
 #include "broker/handlers/timer_wheel.h"
@@ -83,7 +84,10 @@ class ProduceHandler {
   // OK: one outcome follows, perhaps at once. An error refuses the request as a whole, nothing follows: INVALID_REQUEST, INVALID_REQUIRED_ACKS,
   // RECORD_LIST_TOO_LARGE.
   Status Produce(const std::shared_ptr<ProduceStream>& stream, ProduceRequest request);
+  // Counts a request that the door refused by itself, as an outcome.
+  void CountRefused(const Status& status) { measures_.errors.Count(ReasonOf(status)); }
   std::size_t appends_outstanding() const { return appends_outstanding_; }
+  const ProduceMeasures& measures() const { return measures_; }
 
  private:
   struct Pending;
@@ -94,7 +98,7 @@ class ProduceHandler {
   void Fail(Pending& pending, std::uint32_t index, Status status, const AppendEntry* appended, const BoundPartition* bound);
   void OnBack(ShardAppend& append);
   void OnTimeout(Pending& pending);
-  void Answer(Pending& pending);
+  void Answer(Pending& pending, absl::Duration now);
 
   Outbox& outbox_;
   TimerWheel& timers_;
@@ -104,6 +108,7 @@ class ProduceHandler {
   ClusterImagePtr image_;
   std::uint32_t round_robin_ = 0;
   std::size_t appends_outstanding_ = 0;
+  ProduceMeasures measures_;
 };
 
 }  // namespace cordwood::broker

@@ -39,6 +39,7 @@ void ReaderPool::Submit(ReadJob* job) {
         newest_->next_in_mailbox = job;
       }
       newest_ = job;
+      queued_.Add(1);
       work_.Signal();
       return;
     }
@@ -57,6 +58,7 @@ void ReaderPool::Loop(int index) {
       while (oldest_ == nullptr && !stopped_) work_.Wait(mu_);
       if (oldest_ == nullptr) return;
       job = oldest_;
+      queued_.Add(-1);
       oldest_ = static_cast<ReadJob*>(job->next_in_mailbox);
       if (oldest_ == nullptr) newest_ = nullptr;
       stopped = stopped_;

@@ -11,6 +11,7 @@
 #include "broker/replication/outbox.h"
 #include "broker/replication/replica_handle.h"
 #include "storage/base/mailbox.h"
+#include "storage/base/measures.h"
 #include "storage/base/mutex.h"
 #include "storage/shard/log_reader.h"
 
@@ -47,6 +48,7 @@ class ReaderPool {
   // What was submitted still comes back, unread, with SHUTTING_DOWN. So does what is submitted later.
   void Stop();
   void Submit(ReadJob* job);
+  std::int64_t queued() const { return queued_.value(); }  // that no reader has begun with; any thread
 
  private:
   void Loop(int index);
@@ -58,6 +60,7 @@ class ReaderPool {
   CondVar work_;
   ReadJob* oldest_ ABSL_GUARDED_BY(mu_) = nullptr;  // linked by next_in_mailbox
   ReadJob* newest_ ABSL_GUARDED_BY(mu_) = nullptr;
+  Gauge queued_;  // written under mu_
   bool stopped_ ABSL_GUARDED_BY(mu_) = false;
   std::vector<std::thread> threads_;
 };

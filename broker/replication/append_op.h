@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "absl/container/inlined_vector.h"
+#include "absl/time/time.h"
 #include "broker/replication/outbox.h"
 #include "broker/replication/replica_handle.h"
 #include "storage/base/reason.h"
@@ -49,6 +50,8 @@ struct AppendOp : ShardMessage {
   Acks acks = Acks::kAll;
   absl::InlinedVector<AppendEntry, 1> entries;
 
+  absl::Duration pushed_at;    // into the inbox, monotonic
+  absl::Duration answered_at;  // by the shard, monotonic
   std::uint32_t unacknowledged = 0;  // of the shard's thread: entries still waiting
 };
 

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "storage/base/mailbox.h"
+#include "storage/base/measures.h"
 
 namespace cordwood::broker {
 
@@ -21,6 +22,7 @@ class Outbox {
  public:
   explicit Outbox(std::function<void()> wake) : wake_(std::move(wake)) {}
   void Push(OutboxMessage* message) {
+    pushed_.Add();
     if (mailbox_.Push(message)) wake_();
   }
   // The network thread: runs everything that is there. True if there was anything.
@@ -29,15 +31,25 @@ class Outbox {
     const bool any = message != nullptr;
     while (message != nullptr) {
       OutboxMessage* next = Mailbox<OutboxMessage>::Next(message);
+      run_.Add();
       message->Run();
       message = next;
     }
     return any;
   }
 
+  // Messages that are not yet being run. Any thread; of late.
+  std::int64_t depth() const {
+    const std::uint64_t done = run_.value();
+    const std::uint64_t all = pushed_.value();
+    return all > done ? static_cast<std::int64_t>(all - done) : 0;
+  }
+
  private:
   const std::function<void()> wake_;
   Mailbox<OutboxMessage> mailbox_;
+  SharedCounter pushed_;
+  Counter run_;
 };
 
 }  // namespace cordwood::broker

@@ -137,6 +137,7 @@ bool Replica::has_news() const {
 
 PartitionUpdate Replica::TakeUpdate() {
   published_ = Snapshot(ReplicaPhase::kOpen);
+  handle_->measures.producers.Set(log_->producers().size());
   handle_->Publish(published_);
   PartitionUpdate update{handle_, published_, std::move(batches_)};
   batches_.clear();

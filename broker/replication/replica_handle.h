@@ -9,6 +9,7 @@
 
 #include "broker/metadata/cluster_image.h"
 #include "storage/base/ids.h"
+#include "storage/base/measures.h"
 #include "storage/base/mutex.h"
 #include "storage/base/reason.h"
 
@@ -39,6 +40,15 @@ struct ReplicaSnapshot {
   bool is_leader = true;
 };
 
+// What is counted of a partition, since the broker started; as long as the partition is here, whether it is open or not.
+struct PartitionMeasures {
+  Counter produced_records;  // these three: the shard's thread writes
+  Counter produced_bytes;
+  Gauge producers;           // in memory, when it was last written to
+  SharedCounter fetched_records;  // every network thread writes, once a batch or read that it sends
+  SharedCounter fetched_bytes;
+};
+
 // Threading: safe from any thread, except `replica`, which belongs to the shard's thread.
 class ReplicaHandle {
  public:
@@ -49,6 +59,7 @@ class ReplicaHandle {
   const PartitionIndex index;
   const PartitionId id;
   ShardDriver& driver;
+  PartitionMeasures measures;
   Replica* replica = nullptr;  // of the shard's thread; nullptr while closed
 
   ReplicaSnapshot snapshot() const {

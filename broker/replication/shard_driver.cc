@@ -75,6 +75,7 @@ void ShardDriver::Append(AppendOp* op) {
   }
   for (AppendEntry& entry : op->entries) entry.status = ShuttingDown();
   op->unacknowledged = 0;
+  op->answered_at = op->pushed_at;
   op->outbox->Push(op);
 }
 
@@ -114,6 +115,8 @@ std::uint64_t ShardDriver::TakeReclaimableBytes() { return loop_->TakeReclaimabl
 const ShardStore& ShardDriver::store() const { return loop_->store(); }
 
 ShardStore& ShardDriver::store_for_reclaim() { return loop_->store(); }
+
+const ShardMeasures& ShardDriver::measures() const { return loop_->measures(); }
 
 ShardId ShardDriver::id() const { return loop_->store().options().shard; }
 

@@ -13,6 +13,7 @@
 #include "broker/replication/append_op.h"
 #include "broker/replication/publication.h"
 #include "storage/base/clock.h"
+#include "storage/base/measures.h"
 #include "storage/log/producer_state.h"
 #include "storage/shard/shard_store.h"
 
@@ -26,6 +27,25 @@ struct ShardDriverOptions {
   std::size_t group_bytes_max = 1024 * 1024;            // a turn stages at most about this much before it commits
   absl::Duration idle_close = absl::Minutes(10);        // a partition without appends is closed after this
   ProducerLimits producers;
+};
+
+// The shard's thread writes, but for `pushed`.
+struct ShardMeasures {
+  Counter produced_records;  // written; a group that failed to be is not counted
+  Counter produced_bytes;    // of their batches
+  Counter stalls;            // commits that RocksDB refused for want of room, to be tried again
+  Counter handled;           // messages of the inbox
+  Gauge open_partitions;
+  LatencyHistogram queue;    // an append's wait in the inbox
+  LatencyHistogram write;    // a commit, with its stalls
+  LatencyHistogram sync;
+  alignas(64) SharedCounter pushed;  // messages into the inbox, by any thread: on a cache line of its own
+
+  std::int64_t inbox_depth() const {
+    const std::uint64_t done = handled.value();  // first: what is handled was pushed
+    const std::uint64_t all = pushed.value();
+    return all > done ? static_cast<std::int64_t>(all - done) : 0;
+  }
 };
 
 // Each turn: takes the inbox, steps cores, stages, commits once, publishes and answers `os` appends, syncs if asked, publishes and answers the rest.
@@ -58,6 +78,7 @@ class ShardDriver {
   const ShardStore& store() const;   // for readers
   ShardStore& store_for_reclaim();   // for the one background thread
   ShardId id() const;
+  const ShardMeasures& measures() const;
 
  private:
   void Push(std::unique_ptr<ShardTask> task);

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "broker/replication/shard_loop.h"
+#include "storage/log/side_header.h"
 
 namespace cordwood::broker {
 namespace {
@@ -26,6 +27,20 @@ struct GroupMessage final : OutboxMessage {
   std::vector<AppendOp*> answers;
 };
 
+// What is published for the first time has been written.
+void CountProduced(const PartitionUpdate& update, ShardMeasures& measures) {
+  std::uint64_t records = 0;
+  std::uint64_t bytes = 0;
+  for (const PublishedBatch& batch : update.batches) {
+    records += static_cast<std::uint64_t>(batch.end - batch.base);
+    bytes += batch.value.size() - kSideHeaderBytes;
+  }
+  measures.produced_records.Add(records);
+  measures.produced_bytes.Add(bytes);
+  update.partition->measures.produced_records.Add(records);
+  update.partition->measures.produced_bytes.Add(bytes);
+}
+
 }  // namespace
 
 Status ShardLoop::FinishGroup() {
@@ -41,7 +56,9 @@ Status ShardLoop::FinishGroup() {
       return replica->high_watermark_moved();
     });
     if (somebody_waits) PublishAndAnswer();
+    const absl::Duration began = clock_.Monotonic();
     outcome = store_->Sync();
+    measures_.sync.Record(clock_.Monotonic() - began);
     ticks_owed_ = kTicksAfterSync;
     if (outcome.ok()) {
       for (Replica* replica : touched_) replica->OnSynced(actions_);
@@ -70,10 +87,16 @@ Status ShardLoop::FinishGroup() {
 // The group stays as it is until RocksDB has room.
 Status ShardLoop::CommitGroup() {
   if (store_->poisoned()) return store_->poison_status();
+  const bool empty = group_.empty();
+  const absl::Duration began = clock_.Monotonic();
   auto pause = kThrottlePauseMin;
   while (true) {
     Status outcome = store_->Commit(group_);
-    if (ReasonOf(outcome) != Reason::kThrottled) return outcome;
+    if (ReasonOf(outcome) != Reason::kThrottled) {
+      if (!empty) measures_.write.Record(clock_.Monotonic() - began);
+      return outcome;
+    }
+    measures_.stalls.Add();
     std::this_thread::sleep_for(pause);
     pause = std::min(2 * pause, kThrottlePauseMax);
   }
@@ -109,9 +132,14 @@ void ShardLoop::PublishAndAnswer() {
   auto publication = std::make_shared<Publication>(std::move(farewells_));
   farewells_.clear();
   for (Replica* replica : touched_) {
-    if (replica->has_news()) publication->push_back(replica->TakeUpdate());
+    if (!replica->has_news()) continue;
+    publication->push_back(replica->TakeUpdate());
+    CountProduced(publication->back(), measures_);
   }
+  measures_.open_partitions.Set(static_cast<std::int64_t>(replicas_.size()));
   if (publication->empty() && due_.empty()) return;
+  const absl::Duration now = clock_.Monotonic();
+  for (AppendOp* op : due_) op->answered_at = now;
   std::vector<AppendOp*> elsewhere = std::move(due_);
   due_.clear();
   for (const NetworkThread& thread : network_threads_) {

@@ -37,6 +37,7 @@ void ShardLoop::Start() {
 }
 
 void ShardLoop::Push(ShardMessage* message) {
+  measures_.pushed.Add();
   if (!inbox_.Push(message)) return;
   // Taking the lock closes the gap between the receiver's last look at the inbox and its falling asleep.
   MutexLock lock(mu_);
@@ -96,6 +97,7 @@ void ShardLoop::Turn() {
   while (backlog_ != nullptr && group_.bytes() < options_.group_bytes_max) {
     ShardMessage* message = backlog_;
     backlog_ = Mailbox<ShardMessage>::Next(message);
+    measures_.handled.Add();
     if (message->kind == ShardMessage::Kind::kAppend) {
       Handle(static_cast<AppendOp&>(*message));
     } else {
@@ -107,6 +109,7 @@ void ShardLoop::Turn() {
 
 void ShardLoop::Handle(AppendOp& op) {
   op.unacknowledged = static_cast<std::uint32_t>(op.entries.size());
+  measures_.queue.Record(now_ - op.pushed_at);
   for (std::uint32_t i = 0; i < op.entries.size(); ++i) {
     AppendEntry& entry = op.entries[i];
     StatusOr<Replica*> replica = Use(entry.partition);

@@ -49,6 +49,7 @@ class ShardLoop {
 
   ShardStore& store() { return *store_; }
   const ShardStore& store() const { return *store_; }
+  const ShardMeasures& measures() const { return measures_; }
 
   // For ShardTurn.
   WriteGroup& group() { return group_; }
@@ -103,6 +104,7 @@ class ShardLoop {
   std::thread thread_;
 
   Mailbox<ShardMessage> inbox_;
+  ShardMeasures measures_;
   Mutex mu_;
   CondVar wake_;
   bool finish_ ABSL_GUARDED_BY(mu_) = false;
