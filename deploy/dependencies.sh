@@ -7,7 +7,7 @@ set -euo pipefail
 build=(
   ccache cmake g++ lld ninja-build pkg-config
   libabsl-dev libbenchmark-dev libcli11-dev libcpp-httplib-dev libgmock-dev libgrpc++-dev libgtest-dev libisal-dev
-  liblz4-dev libprotobuf-dev libre2-dev librocksdb-dev libsnappy-dev libzstd-dev nlohmann-json3-dev
+  liblz4-dev libprotobuf-dev libre2-dev librocksdb-dev libsnappy-dev libzstd-dev nlohmann-json3-dev prometheus-cpp-dev
   protobuf-compiler protobuf-compiler-grpc zlib1g-dev
 )
 tests=(python3 python3-grpcio python3-protobuf)

@@ -74,7 +74,7 @@ Call::~Call() {
   if (wire_->next_open != nullptr) wire_->next_open->wire_->previous_open = wire_->previous_open;
   --set_.open_calls_;
   if (wire_->method == nullptr) return;
-  --wire_->method->open;
+  wire_->method->open.Add(-1);
   if (!wire_->method->options.always_reads) --set_.counted_calls_;
 }
 
@@ -106,11 +106,11 @@ void Call::Open() {
   if (found == set_.methods_.end()) return Finish(absl::UnimplementedError("no such method: " + wire_->context.method()));
   CallSet::Method& method = *found->second;
   wire_->method = &method;
-  ++method.open;
+  method.open.Add(1);
   const bool counted = !method.options.always_reads;
   if (counted) ++set_.counted_calls_;
   if (set_.stopping_) return Finish(Error(Reason::kShuttingDown, "the broker is stopping"));
-  if (method.open > method.open_max) {
+  if (method.open.value() > method.open_max) {
     return Finish(Error(Reason::kThrottled, std::to_string(method.open_max) + " calls of this method are open"));
   }
   if (counted) open_charge_ = ByteCharge(set_.lease_, kTransportWindowBytes);
@@ -183,6 +183,7 @@ void Call::Write(grpc::ByteBuffer answer) {
 void Call::Finish(const Status& status) {
   if (wire_->ended || wire_->finish_wanted.has_value()) return;
   wire_->finish_wanted = status;
+  if (!status.ok() && wire_->method != nullptr) wire_->method->errors.Count(ReasonOf(status));
   if (!status.ok() && wire_->method != nullptr && wire_->method->options.unary) wire_->answers.clear();
   WriteNext();
 }
@@ -267,6 +268,12 @@ void CallSet::AddMethod(const std::string& path, const MethodOptions& options, C
   method->make_door = std::move(make_door);
   method->open_max = options.calls_max;
   methods_[path] = std::move(method);
+}
+
+std::vector<CallSet::MethodMeasures> CallSet::measures() const {
+  std::vector<MethodMeasures> all;
+  for (const auto& [path, method] : methods_) all.push_back({path, method->open.value(), method->open_max, &method->errors});
+  return all;
 }
 
 void CallSet::Start(grpc::AsyncGenericService& service, grpc::ServerCompletionQueue& queue) {

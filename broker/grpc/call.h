@@ -7,6 +7,8 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include <grpcpp/support/byte_buffer.h>
 
@@ -14,6 +16,7 @@
 #include "broker/handlers/request_context.h"
 #include "broker/handlers/timer_wheel.h"
 #include "storage/base/clock.h"
+#include "storage/base/measures.h"
 #include "storage/base/strings.h"
 
 namespace grpc {
@@ -113,12 +116,22 @@ class CallSet {
   static void OnEvent(void* tag, bool ok);
   std::size_t open_calls() const { return open_calls_; }  // accepted and not yet deleted
 
+  // After Start() from any thread, for every method that was added.
+  struct MethodMeasures {
+    std::string_view path;
+    std::int64_t open = 0;
+    int open_max = 0;
+    const ReasonCounts* errors = nullptr;  // with which calls ended as a whole
+  };
+  std::vector<MethodMeasures> measures() const;
+
  private:
   friend class Call;
   struct Method {
     MethodOptions options;
     Call::DoorFactory make_door;
-    int open = 0;
+    Gauge open;
+    ReasonCounts errors;
     int open_max = 0;
   };
   void ResumeReads();

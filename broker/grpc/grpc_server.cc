@@ -57,7 +57,7 @@ Status GrpcServer::Start(const GrpcServerOptions& options, NetworkThreads& threa
   quota.SetMaxThreads(options.sync_threads_max);
   builder.SetResourceQuota(quota);
   std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> interceptors;
-  interceptors.push_back(NameMalformedRequests());
+  interceptors.push_back(NameMalformedRequests(measures_));
   builder.experimental().SetInterceptorCreators(std::move(interceptors));
   for (const auto& service : services_) builder.RegisterService(service.get());
   threads.AddTo(builder);

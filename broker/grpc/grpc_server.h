@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "broker/grpc/control_measures.h"
 #include "broker/grpc/network_thread.h"
 #include "storage/base/reason.h"
 
@@ -34,11 +35,13 @@ class GrpcServer {
   // Listens; calls are served from here on. INVALID_CONFIG if the address cannot be had.
   Status Start(const GrpcServerOptions& options, NetworkThreads& threads);
   std::uint16_t port() const { return port_; }
+  const ControlMeasures& measures() const { return measures_; }
   // Refuses new calls, lets open ones finish for `timeout`, then cancels them. The network threads must be running.
   void Shutdown(absl::Duration timeout);
 
  private:
   const std::vector<std::unique_ptr<grpc::Service>> services_;
+  ControlMeasures measures_;  // the server counts into it
   std::unique_ptr<grpc::Server> server_;
   std::uint16_t port_ = 0;
 };

@@ -32,6 +32,8 @@ class LogDoors {
   PublicationListener& publications() { return fetch_; }
   // Any thread. Whatever comes over the wire after this returns is served by this image or a newer one.
   void SetImage(ClusterImagePtr image);
+  const ProduceMeasures& produce_measures() const { return produce_.measures(); }
+  const FetchMeasures& fetch_measures() const { return fetch_.measures(); }
 
  private:
   NetworkThread& thread_;

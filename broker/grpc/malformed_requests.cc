@@ -12,32 +12,42 @@ namespace {
 
 class MalformedRequestNamer final : public grpc::experimental::Interceptor {
  public:
-  explicit MalformedRequestNamer(std::string method) : method_(std::move(method)) {}
+  MalformedRequestNamer(std::string method, ControlMeasures& measures) : method_(std::move(method)), measures_(measures.Of(method_)) {}
 
   void Intercept(grpc::experimental::InterceptorBatchMethods* methods) override {
     if (methods->QueryInterceptionHookPoint(grpc::experimental::InterceptionHookPoints::PRE_SEND_STATUS)) {
-      const grpc::Status status = methods->GetSendStatus();
+      grpc::Status status = methods->GetSendStatus();
       if (status.error_code() == grpc::StatusCode::INTERNAL && status.error_message().empty() && status.error_details().empty()) {
-        methods->ModifySendStatus(ToGrpcStatus(Error(Reason::kMalformedRequest, "not a request of " + method_)));
+        status = ToGrpcStatus(Error(Reason::kMalformedRequest, "not a request of " + method_));
+        methods->ModifySendStatus(status);
       }
+      measures_.requests.Add();
+      if (!status.ok()) measures_.errors.Count(ReasonInGrpcStatus(status));
     }
     methods->Proceed();
   }
 
  private:
   const std::string method_;
+  ControlMeasures::Method& measures_;
 };
 
 class MalformedRequestNamers final : public grpc::experimental::ServerInterceptorFactoryInterface {
  public:
+  explicit MalformedRequestNamers(ControlMeasures& measures) : measures_(measures) {}
   grpc::experimental::Interceptor* CreateServerInterceptor(grpc::experimental::ServerRpcInfo* call) override {
     if (call->type() != grpc::experimental::ServerRpcInfo::Type::UNARY) return nullptr;
-    return new MalformedRequestNamer(call->method());
+    return new MalformedRequestNamer(call->method(), measures_);
   }
+
+ private:
+  ControlMeasures& measures_;
 };
 
 }  // namespace
 
-std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface> NameMalformedRequests() { return std::make_unique<MalformedRequestNamers>(); }
+std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface> NameMalformedRequests(ControlMeasures& measures) {
+  return std::make_unique<MalformedRequestNamers>(measures);
+}
 
 }  // namespace cordwood::broker

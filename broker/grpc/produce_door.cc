@@ -42,6 +42,7 @@ Status ProduceDoor::Take(grpc::ByteBuffer message, ByteCharge charge) {
   refused.window_bytes = request.charge.bytes();
   Status status = doors_.handler().Produce(stream_, std::move(request));
   if (status.ok() || !is_stream_) return status;
+  doors_.handler().CountRefused(status);
   refused.failures.emplace_back().status = std::move(status);
   OnOutcome(std::move(refused));
   return absl::OkStatus();

@@ -26,4 +26,14 @@ grpc::Status ToGrpcStatus(const Status& status, std::int64_t retry_after_ms) {
   return grpc::Status(static_cast<grpc::StatusCode>(status.code()), packed.message(), packed.SerializeAsString());
 }
 
+Reason ReasonInGrpcStatus(const grpc::Status& status) {
+  if (status.ok()) return Reason::kNone;
+  cordwood::v1::RpcStatus packed;
+  cordwood::v1::ErrorDetail detail;
+  if (!packed.ParseFromString(status.error_details()) || packed.details().empty() || !detail.ParseFromString(packed.details(0).value())) {
+    return Reason::kUnknownServerError;
+  }
+  return ReasonFromNumber(detail.reason()).value_or(Reason::kUnknownServerError);
+}
+
 }  // namespace cordwood::broker

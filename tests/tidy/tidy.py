@@ -30,7 +30,8 @@ ROOMS["broker/metadata"] = _ALL_STORAGE - {"storage/shard"} | {"proto"}
 ROOMS["broker/replication"] = _ALL_STORAGE | {"broker/metadata", "proto"}
 ROOMS["broker/groups"] = ROOMS["broker/replication"] | {"broker/replication"}
 ROOMS["broker/handlers"] = ROOMS["broker/groups"] | {"broker/groups"}
-ROOMS["broker/grpc"] = ROOMS["broker/handlers"] | {"broker/handlers"}
+ROOMS["broker/metrics"] = ROOMS["broker/handlers"] | {"broker/handlers"}
+ROOMS["broker/grpc"] = ROOMS["broker/metrics"] | {"broker/metrics"}
 ROOMS["broker/http"] = ROOMS["broker/handlers"] | {"broker/handlers"}
 ROOMS["broker/server"] = ROOMS["broker/grpc"] | {"broker/grpc", "broker/http"}
 ROOMS["client/internal"] = {"storage/base", "storage/record", "proto"}
@@ -93,6 +94,8 @@ def check_includes(path, text):
                 yield f"{path}: RocksDB is not seen from here ({include})"
             elif path.endswith(".h") and room != "storage/shard":
                 yield f"{path}: a header outside storage/shard shows RocksDB ({include})"
+        if include.startswith("prometheus/") and room != "broker/metrics":
+            yield f"{path}: prometheus-cpp is not seen from here ({include})"
         if include.startswith(("grpcpp/", "grpc/")) and target is None and room in ROOMS and room not in GRPC_ROOMS:
             yield f"{path}: gRPC is not seen from here ({include})"
     if path.endswith(".h") and own > OWN_INCLUDES_MAX:

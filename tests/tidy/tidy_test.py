@@ -36,6 +36,11 @@ class TidyTest(unittest.TestCase):
         self.assert_fault("broker/metadata/strand.cc", "#include <rocksdb/db.h>\n", "RocksDB is not seen")
         self.assertEqual(self.faults("broker/metadata/local_metadata_store.cc", "#include <rocksdb/db.h>\n"), [])
 
+    def test_prometheus_stays_in_its_room(self):
+        self.assert_fault("broker/server/a.cc", "#include <prometheus/registry.h>\n", "prometheus-cpp is not seen")
+        self.assertEqual(self.faults("broker/metrics/a.cc", "#include <prometheus/text_serializer.h>\n"), [])
+        self.assert_fault("broker/handlers/a.cc", '#include "broker/metrics/families.h"\n', "may not include")
+
     def test_grpc_stays_in_the_doors(self):
         self.assert_fault("broker/handlers/a.h", "#include <grpcpp/grpcpp.h>\n", "gRPC is not seen")
         self.assert_fault("broker/grpc/log_service.cc", "#include <grpcpp/alarm.h>\n", "async headers")

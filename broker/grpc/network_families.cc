@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+// Calls are counted by method; what is refused, by kind of request, whether it came on a stream or not.
+#include "broker/grpc/network_families.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <fstream>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace cordwood::broker {
+namespace {
+
+struct MethodTotals {
+  std::int64_t open = 0;
+  std::int64_t open_most = 0;  // on one thread
+  std::int64_t open_max = 0;   // per thread
+  std::vector<const ReasonCounts*> errors;
+};
+
+std::string MethodName(std::string_view path) { return SnakeCase(path.substr(path.rfind('/') + 1)); }
+
+// "produce_stream" and "produce" are one kind.
+std::string KindOf(const std::string& method) {
+  constexpr std::string_view kStream = "_stream";
+  return method.ends_with(kStream) ? method.substr(0, method.size() - kStream.size()) : method;
+}
+
+double CountEstablished(const char* table, std::uint16_t port) {
+  constexpr unsigned kEstablished = 1;
+  std::ifstream file(table);
+  double count = 0;
+  for (std::string line; std::getline(file, line);) {
+    unsigned local_port = 0;
+    unsigned state = 0;
+    const int fields = std::sscanf(line.c_str(), " %*u: %*[0-9A-Fa-f]:%x %*[0-9A-Fa-f]:%*x %x", &local_port, &state);
+    if (fields == 2 && local_port == port && state == kEstablished) ++count;
+  }
+  return count;
+}
+
+}  // namespace
+
+void AddNetworkFamilies(Families& families, NetworkThreads& threads) {
+  std::map<std::string, MethodTotals> methods;
+  auto outboxes = families.Gauge("cordwood_network_outbox_depth", "Messages to a network thread that it has not begun with");
+  for (int i = 0; i < threads.size(); ++i) {
+    NetworkThread& thread = threads.at(i);
+    outboxes.Add(static_cast<double>(thread.outbox().depth()), {{"thread", std::to_string(i)}});
+    for (const CallSet::MethodMeasures& measures : thread.calls().measures()) {
+      MethodTotals& totals = methods[MethodName(measures.path)];
+      totals.open += measures.open;
+      totals.open_most = std::max(totals.open_most, measures.open);
+      totals.open_max = measures.open_max;
+      totals.errors.push_back(measures.errors);
+    }
+  }
+  auto open = families.Gauge("cordwood_calls_open", "Calls open, by method of the data plane; a stream is one call");
+  for (const auto& [method, totals] : methods) {
+    open.Add(static_cast<double>(totals.open), {{"method", method}});
+    families.AddLimit(method + "_calls", totals.open_most, totals.open_max);
+    families.AddErrors(KindOf(method), totals.errors);
+  }
+}
+
+void AddControlFamilies(Families& families, const ControlMeasures& measures) {
+  for (const auto& method : measures.methods()) {
+    families.AddRequests(SnakeCase(method->name), method->requests.value());
+    families.AddErrors(SnakeCase(method->name), {&method->errors});
+  }
+}
+
+void AddConnections(Families& families, std::uint16_t port) {
+  families.Gauge("cordwood_connections", "TCP connections to the gRPC listener")
+      .Add(CountEstablished("/proc/self/net/tcp", port) + CountEstablished("/proc/self/net/tcp6", port));
+}
+
+}  // namespace cordwood::broker

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+// Every number is a sum over the network threads.
+#include "broker/metrics/handler_families.h"
+
+namespace cordwood::broker {
+namespace {
+
+template <class Measures, class Value>
+double Sum(const std::vector<const Measures*>& threads, Value Measures::*member) {
+  double sum = 0;
+  for (const Measures* thread : threads) sum += static_cast<double>((thread->*member).value());
+  return sum;
+}
+
+template <class Measures>
+LatencyTotals Total(const std::vector<const Measures*>& threads, LatencyHistogram Measures::*member) {
+  LatencyTotals totals;
+  for (const Measures* thread : threads) totals.Add(thread->*member);
+  return totals;
+}
+
+template <class Measures>
+void AddErrors(Families& families, const char* kind, const std::vector<const Measures*>& threads) {
+  std::vector<const ReasonCounts*> counts;
+  for (const Measures* thread : threads) counts.push_back(&thread->errors);
+  families.AddErrors(kind, counts);
+}
+
+}  // namespace
+
+void AddProduceFamilies(Families& families, const std::vector<const ProduceMeasures*>& threads) {
+  families.AddRequests("produce", static_cast<std::uint64_t>(Sum(threads, &ProduceMeasures::requests)));
+  families.Gauge("cordwood_produce_appends_outstanding", "Appends with the shards: in an inbox, being written, or waiting for a sync")
+      .Add(Sum(threads, &ProduceMeasures::appends));
+  families.Histogram("cordwood_produce_seconds", "From a produce request to its outcome, whatever that is").Add(Total(threads, &ProduceMeasures::whole));
+  families.Histogram("cordwood_produce_answer_seconds", "From the shard's answer until the network thread has it").Add(Total(threads, &ProduceMeasures::answer));
+  AddErrors(families, "produce", threads);
+}
+
+void AddFetchFamilies(Families& families, const std::vector<const FetchMeasures*>& threads, const ReaderPool& readers) {
+  families.AddRequests("fetch", static_cast<std::uint64_t>(Sum(threads, &FetchMeasures::requests)));
+  families.Counter("cordwood_fetch_records_total", "Records sent: by how much fetch positions moved on").Add(Sum(threads, &FetchMeasures::records));
+  families.Counter("cordwood_fetch_bytes_total", "Bytes of batches or encoded records sent").Add(Sum(threads, &FetchMeasures::bytes));
+  families.Counter("cordwood_fetch_ring_hits_total", "Looks for batches that the tail ring answered").Add(Sum(threads, &FetchMeasures::ring_hits));
+  families.Counter("cordwood_fetch_ring_misses_total", "Looks for batches or records that a reader answers: catch-up reads")
+      .Add(Sum(threads, &FetchMeasures::ring_misses));
+  families.Gauge("cordwood_fetch_ring_bytes", "What the tail rings hold; rings of several threads share the bytes of a batch, each counts them")
+      .Add(Sum(threads, &FetchMeasures::ring_bytes));
+  families.Gauge("cordwood_fetch_reads_outstanding", "Reads with the readers or on their way back, and partitions being opened").Add(Sum(threads, &FetchMeasures::reads));
+  families.Gauge("cordwood_fetch_read_queue_depth", "Reads that no reader has begun with").Add(static_cast<double>(readers.queued()));
+  families.Gauge("cordwood_fetch_sessions", "Fetch calls with their state in memory").Add(Sum(threads, &FetchMeasures::sessions));
+  families.Gauge("cordwood_fetch_parked_partitions", "Partitions of fetch calls that wait for a record").Add(Sum(threads, &FetchMeasures::parked));
+  families.Histogram("cordwood_fetch_seconds", "A unary fetch from request to answer, its wait included; a stream's answer from when there was something to send and credit")
+      .Add(Total(threads, &FetchMeasures::whole));
+  families.Histogram("cordwood_fetch_read_seconds", "A catch-up read, its wait for a reader included").Add(Total(threads, &FetchMeasures::read));
+  AddErrors(families, "fetch", threads);
+}
+
+void AddBudgetFamilies(Families& families, const ByteBudget& budget) {
+  const std::int64_t used = budget.total() - budget.free_bytes();
+  families.Gauge("cordwood_request_budget_bytes", "Bytes that requests may hold in memory: request.budget.bytes").Add(static_cast<double>(budget.total()));
+  families.Gauge("cordwood_request_budget_used_bytes", "Of these taken by network threads, in steps of 4 MiB").Add(static_cast<double>(used));
+}
+
+}  // namespace cordwood::broker
