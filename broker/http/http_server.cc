@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstring>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "broker/http/connection_threads.h"
@@ -47,7 +48,7 @@ struct HttpServer::Server {
   std::thread thread;
 };
 
-HttpServer::HttpServer(const HealthChecks& checks) : server_(std::make_unique<Server>()) {
+HttpServer::HttpServer(const HealthChecks& checks, std::function<std::string()> metrics) : server_(std::make_unique<Server>()) {
   httplib::Server& http = server_->http;
   // A connection holds its thread while nothing comes: probes must not wait behind those.
   http.new_task_queue = [] { return new ConnectionThreads(kThreadsMax); };
@@ -63,6 +64,11 @@ HttpServer::HttpServer(const HealthChecks& checks) : server_(std::make_unique<Se
   http.set_keep_alive_timeout(kIdleSeconds);
   http.Get("/livez", [&checks](const httplib::Request& request, httplib::Response& response) { Report(checks.Live(), "livez", request, response); });
   http.Get("/readyz", [&checks](const httplib::Request& request, httplib::Response& response) { Report(checks.Ready(), "readyz", request, response); });
+  http.Get("/metrics", [metrics = std::move(metrics)](const httplib::Request&, httplib::Response& response) {
+    const std::string text = metrics();
+    response.status = text.empty() ? 503 : 200;
+    response.set_content(text, "text/plain; version=0.0.4; charset=utf-8");
+  });
 }
 
 HttpServer::~HttpServer() { Stop(); }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// The HTTP door: /livez and /readyz.
+// The HTTP door: /livez, /readyz and /metrics.
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -16,7 +17,8 @@ namespace cordwood::broker {
 // Threading: of the owner; requests come on the server's threads.
 class HttpServer {
  public:
-  explicit HttpServer(const HealthChecks& checks);
+  // `metrics` gives the page in the text format of Prometheus; called on the server's threads. Empty: 503.
+  HttpServer(const HealthChecks& checks, std::function<std::string()> metrics);
   ~HttpServer();  // stops
 
   // Takes the address; port 0 takes a free one. From here on connections wait in the socket. INVALID_CONFIG names the address and why.

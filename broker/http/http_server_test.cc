@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The two pages, over a real socket.
+// The pages, over a real socket.
 #include "broker/http/http_server.h"
 
 #include <arpa/inet.h>
@@ -58,7 +58,7 @@ class HttpServerTest : public ::testing::Test {
 
   Status shard_;
   HealthChecks checks_;
-  HttpServer server_{checks_};
+  HttpServer server_{checks_, [] { return std::string("up 1\n"); }};
 };
 
 TEST_F(HttpServerTest, LivezIsOkInOneWord) {
@@ -82,6 +82,14 @@ TEST_F(HttpServerTest, FailedCheckIsNamedWithItsCauseAnd503) {
   EXPECT_EQ(answer->body, "[+]startup ok\n[-]shard-000 failed: fsync failed\nreadyz check failed\n");
 }
 
+TEST_F(HttpServerTest, MetricsAreATextOfTheFormatsVersion) {
+  const auto answer = Get("/metrics");
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->status, 200);
+  EXPECT_EQ(answer->get_header_value("Content-Type"), "text/plain; version=0.0.4; charset=utf-8");
+  EXPECT_EQ(answer->body, "up 1\n");
+}
+
 TEST_F(HttpServerTest, UnknownPageIs404) {
   const auto answer = Get("/metricz");
   ASSERT_TRUE(answer);
@@ -89,7 +97,7 @@ TEST_F(HttpServerTest, UnknownPageIs404) {
 }
 
 TEST_F(HttpServerTest, TakenPortIsRefusedByName) {
-  HttpServer second(checks_);
+  HttpServer second(checks_, nullptr);
   const Status refused = second.Bind("127.0.0.1", server_.port());
   EXPECT_EQ(ReasonOf(refused), Reason::kInvalidConfig);
   EXPECT_EQ(MessageOf(refused), "HTTP cannot listen on 127.0.0.1:" + std::to_string(server_.port()) +

@@ -22,6 +22,7 @@
 #include "broker/metadata/local_metadata_store.h"
 #include "broker/replication/partition_reconciler.h"
 #include "broker/replication/retention_driver.h"
+#include "broker/server/broker_metrics.h"
 #include "broker/server/event_log.h"
 #include "broker/server/port_file.h"
 #include "broker/server/shard_opening.h"
@@ -87,7 +88,8 @@ struct Broker::Parts {
   Clock& clock = Clock::System();
   HealthChecks health;
   std::optional<ReservedPort> reserved;  // until gRPC listens
-  HttpServer http{health};
+  MetricsPage metrics;
+  HttpServer http{health, [this] { return metrics.Text(); }};
 
   std::optional<DataDir> data_dir;
   std::vector<std::unique_ptr<ShardDriver>> shards;
@@ -216,6 +218,9 @@ Status Broker::StartServing() {
   p.readers.Start();
   p.network.Start();
   serving_ = true;
+  AddMetrics(p.metrics, config_,
+             {p.ShardPointers(), p.partitions, [&p] { return p.strand->image(); }, p.doors, p.readers, p.budget, p.network, *p.grpc, grpc_address_.port,
+              [&p] { return p.retention->disk_level(); }});
   p.http.Start();
   return absl::OkStatus();
 }
@@ -266,6 +271,7 @@ Status Broker::Stop(absl::Duration timeout) {
     if (!p.network.Drain(timeout / 2)) LogEvent(EventLevel::kWarning, "some calls did not end in time and are cut");
     p.grpc->Shutdown(timeout / 10);
   }
+  p.metrics.Close();  // its sources go now
   if (p.retention != nullptr) p.retention->Stop();
   p.strand.reset();  // nobody asks for its image any more, and it must not push another to the doors
   p.readers.Stop();

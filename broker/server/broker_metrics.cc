@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+// A source a part; nothing is decided here.
+#include "broker/server/broker_metrics.h"
+
+#include "broker/grpc/network_families.h"
+#include "broker/metrics/handler_families.h"
+#include "broker/metrics/process_families.h"
+#include "broker/metrics/shard_families.h"
+#include "broker/server/version.h"
+
+namespace cordwood::broker {
+
+void AddMetrics(MetricsPage& page, const BrokerConfig& config, const MeasuredParts& parts) {
+  page.Add([](Families& families) { AddBuild(families, kVersion); });
+  page.Add([topics = std::make_shared<TopicFamilies>(parts.image, parts.partitions),
+            limits = TopicFamilies::Limits{config.topics_max, config.partitions_max, config.producers_max}](Families& families) {
+    topics->AddTo(families, limits);
+  });
+  page.Add([shards = parts.shards](Families& families) { AddShardFamilies(families, shards); });
+  std::vector<const ProduceMeasures*> produce;
+  std::vector<const FetchMeasures*> fetch;
+  for (const auto& doors : parts.doors) {
+    produce.push_back(&doors->produce_measures());
+    fetch.push_back(&doors->fetch_measures());
+  }
+  page.Add([produce](Families& families) { AddProduceFamilies(families, produce); });
+  page.Add([fetch, &readers = parts.readers](Families& families) { AddFetchFamilies(families, fetch, readers); });
+  page.Add([&budget = parts.budget](Families& families) { AddBudgetFamilies(families, budget); });
+  page.Add([&network = parts.network, &grpc = parts.grpc, port = parts.grpc_port](Families& families) {
+    AddNetworkFamilies(families, network);
+    AddControlFamilies(families, grpc.measures());
+    AddConnections(families, port);
+  });
+  page.Add([data_dir = config.data_dir, level = parts.disk_level](Families& families) { AddDiskFamilies(families, data_dir, level()); });
+  page.Add(AddProcessFamilies);
+}
+
+}  // namespace cordwood::broker

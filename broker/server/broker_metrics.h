@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which parts of the broker the page of metrics asks, in the order of the page.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "broker/grpc/grpc_server.h"
+#include "broker/grpc/log_doors.h"
+#include "broker/metrics/metrics_page.h"
+#include "broker/metrics/topic_families.h"
+#include "broker/server/config_schema.h"
+#include "storage/shard/disk_ladder.h"
+
+namespace cordwood::broker {
+
+// All of it outlives the page's last scrape.
+struct MeasuredParts {
+  std::vector<ShardDriver*> shards;
+  const PartitionTable& partitions;
+  std::function<ClusterImagePtr()> image;
+  const std::vector<std::unique_ptr<LogDoors>>& doors;
+  const ReaderPool& readers;
+  const ByteBudget& budget;
+  NetworkThreads& network;
+  const GrpcServer& grpc;
+  std::uint16_t grpc_port = 0;
+  std::function<DiskLevel()> disk_level;
+};
+void AddMetrics(MetricsPage& page, const BrokerConfig& config, const MeasuredParts& parts);
+
+}  // namespace cordwood::broker
