@@ -23,7 +23,7 @@ constexpr auto kKeys = std::to_array<ConfigKey>({
     {"listeners", &C::listeners, "127.0.0.1:9600", "Where gRPC is served; port 0 takes a free one.", 0, 0, Form::kAddress},
     {"advertised.listeners", &C::advertised_listeners, "", "What clients are told to connect to; empty: the address of `listeners`.", 0, 0,
      Form::kAddressOrEmpty},
-    {"http.listen", &C::http_listen, "127.0.0.1:9680", "Where HTTP (/livez, /readyz) is served; port 0 takes a free one.", 0, 0, Form::kAddress},
+    {"http.listen", &C::http_listen, "127.0.0.1:9680", "Where HTTP (/livez, /readyz, /metrics) is served; port 0 takes a free one.", 0, 0, Form::kAddress},
     {"insecure", &C::insecure, "false", "Allows listening beyond loopback without TLS: whoever reaches the port may read and write everything."},
     {"broker.id", &C::broker_id, "0", "Number of this broker in its cluster.", 0, INT32_MAX},
     {"broker.rack", &C::broker_rack, "", "Rack or zone of this broker."},
