@@ -51,7 +51,7 @@ FetchSession::FetchSession(FetchHandler& handler, bool is_stream, FetchListener*
   handler_.measures_.sessions.Add(1);
 }
 
-FetchSession::~FetchSession() { handler_.measures_.sessions.Add(-1); }
+FetchSession::~FetchSession() = default;
 
 Status FetchSession::Apply(const FetchRequest& request) {
   handler_.measures_.requests.Add();
@@ -63,6 +63,7 @@ Status FetchSession::Apply(const FetchRequest& request) {
     if (applied_) return Error(Reason::kInvalidRequest, "a unary fetch takes one request");
     if (request.partitions.empty()) return Error(Reason::kInvalidRequest, "a fetch request without partitions");
     applied_ = true;
+    began_ = handler_.clock_.Monotonic();
     credit_ = static_cast<std::int64_t>(std::min(OrDefault(request.max_bytes), kUnaryBytesMax));
     min_bytes_ = static_cast<std::size_t>(request.min_bytes);
     if (request.max_wait_ms == 0 || request.min_bytes == 0) answer_now_ = true;
@@ -225,6 +226,7 @@ void FetchSession::AnswerNow() {
 }
 
 void FetchSession::Close() {
+  if (listener_ != nullptr) handler_.measures_.sessions.Add(-1);
   listener_ = nullptr;
   deadline_.Cancel();
   slots_.clear();

@@ -44,6 +44,22 @@ TEST_F(FetchWaitsTest, WakesThoseOfThePartitionOnceAndInOrder) {
   EXPECT_FALSE(a_.waiting());
 }
 
+TEST_F(FetchWaitsTest, WaitersAreCountedHoweverTheyLeave) {
+  {
+    Waiter gone(&log_, "g");
+    waits_.Park(kQ, gone);
+    waits_.Park(kP, a_);
+    waits_.Park(kP, b_);
+    EXPECT_EQ(waits_.waiters(), 3u);
+  }
+  EXPECT_EQ(waits_.waiters(), 2u);
+  b_.Leave();
+  b_.Leave();
+  EXPECT_EQ(waits_.waiters(), 1u);
+  waits_.Wake(kP);
+  EXPECT_EQ(waits_.waiters(), 0u);
+}
+
 TEST_F(FetchWaitsTest, OneThatParksAgainWaitsForTheNextNews) {
   a_.then = [&] { waits_.Park(kP, a_); };
   waits_.Park(kP, a_);

@@ -75,7 +75,7 @@ class LatencyHistogram {
   void Record(absl::Duration took) {
     const std::int64_t nanos = absl::ToInt64Nanoseconds(took);
     if (nanos > 0) sum_nanos_.Add(static_cast<std::uint64_t>(nanos));
-    counts_[LatencyBuckets::BucketOf((nanos + 999) / 1000)].Add();
+    counts_[LatencyBuckets::BucketOf(nanos / 1000 + (nanos % 1000 > 0 ? 1 : 0))].Add();
   }
   std::uint64_t count(std::size_t bucket) const { return counts_[bucket].value(); }  // in [0, kBounded]; not cumulative
   std::uint64_t sum_nanos() const { return sum_nanos_.value(); }

@@ -45,6 +45,12 @@ TEST(LatencyHistogramTest, AClockThatStoodStillCountsAndAddsNothing) {
   EXPECT_EQ(histogram.sum_nanos(), 0u);
 }
 
+TEST(LatencyHistogramTest, WhatNeverEndsIsAboveTheLastBound) {
+  LatencyHistogram histogram;
+  histogram.Record(absl::InfiniteDuration());
+  EXPECT_EQ(histogram.count(LatencyBuckets::kBounded), 1u);
+}
+
 TEST(ReasonCountsTest, EveryReasonIsCountedByItself) {
   ReasonCounts counts;
   for (const Reason reason : ReasonCounts::All()) counts.Count(reason);
