@@ -7,6 +7,8 @@
 
 namespace cordwood::client {
 
+inline constexpr char kVersion[] = "cord 0.1.0";
+
 // admin_commands.cc
 ExitCode TopicCreate(const GlobalOptions& global, const TopicOptions& options);
 ExitCode TopicList(const GlobalOptions& global, bool internal);

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "absl/synchronization/mutex.h"
+#include "client/cli/bench/bench_commands.h"
 #include "client/cli/commands.h"
 #include "client/cli/position.h"
 #include "client/cli/record_format.h"
@@ -22,8 +23,6 @@
 
 namespace cordwood::client {
 namespace {
-
-constexpr char kVersion[] = "cord 0.1.0";
 
 // What the process as a whole needs for gRPC 1.51 as Debian builds it: no giving back and faulting in of buffers, no deadlock detector.
 void TuneProcess() {
@@ -41,6 +40,7 @@ struct CommandLine {
   bool internal = false;
   ProduceCommandOptions produce;
   ConsumeCommandOptions consume;
+  BenchCommandLine bench;
   std::function<ExitCode()> run;
 };
 
@@ -230,6 +230,7 @@ ExitCode Main(int argc, char** argv) {
   AddTopicCommands(app, line);
   AddProduce(app, line);
   AddConsume(app, line);
+  AddBenchCommands(app, line.global, line.bench, line.run);
   CLI::App* cluster = app.add_subcommand("cluster", "the brokers as a whole");
   cluster->require_subcommand(1);
   Command(*cluster, line, "status", "brokers, their state, and what they hold", "  cord cluster status\n  cord cluster status -o json",

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+// cord bench consume: reads and counts.
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+
+#include "client/cli/bench/bench_commands.h"
+#include "client/cli/bench/bench_report.h"
+#include "client/cli/bench/open_loop.h"
+#include "client/cli/interrupt.h"
+#include "client/failure.h"
+
+namespace cordwood::client {
+namespace {
+
+class Reader {
+ public:
+  Reader(const GlobalOptions& global, const BenchOptions& options, const BenchPlan& plan) : global_(global), options_(options), plan_(plan) {}
+
+  Result<void> Assign(Consumer& consumer, const TopicDescription& topic) {
+    std::vector<TopicPartition> partitions;
+    for (const std::int32_t partition : PartitionsOfPlan(plan_, topic)) partitions.push_back({options_.topic, partition});
+    if (!plan_.from_end) {
+      if (auto enough = CheckThatItHoldsEnough(consumer, partitions); !enough) return enough;
+    }
+    Begin();
+    const auto assigned = consumer.Assign(partitions, plan_.from_end ? cordwood::Position::End() : cordwood::Position::Start());
+    if (assigned && plan_.from_end && !global_.quiet) std::fprintf(stderr, "at the end of %s, waiting for records\n", options_.topic.c_str());
+    return assigned;
+  }
+
+  void Run(Consumer& consumer) {
+    BenchProgress progress(global_, plan_.records + plan_.warm_up_records);
+    std::int64_t heard_ns = MonotonicNs();
+    while (result_.records < plan_.records && !Interrupted()) {
+      const auto records = consumer.Poll(std::chrono::milliseconds(100));
+      const std::int64_t now = MonotonicNs();
+      if (!records) {
+        result_.failure = records.error();
+        break;
+      }
+      if (!records->empty()) {
+        heard_ns = now;
+        Count(*records, now);
+        progress.Show(warm_ + result_.records, warm_bytes_ + result_.bytes);
+      } else if (now - heard_ns > absl::ToInt64Nanoseconds(global_.timeout)) {
+        GiveUp(consumer);
+        break;
+      }
+    }
+    Finish();
+  }
+
+  const BenchResult& result() const { return result_; }
+
+ private:
+  // Offsets without records (as compaction leaves them) are not seen here; then the wait for more ends with the timeout.
+  Result<void> CheckThatItHoldsEnough(const Consumer& consumer, const std::vector<TopicPartition>& partitions) const {
+    const auto logs = consumer.Offsets(partitions);
+    if (!logs) return logs.error();
+    std::uint64_t held = 0;
+    for (const PartitionOffsets& log : *logs) held += static_cast<std::uint64_t>(log.high_watermark - log.log_start);
+    const std::uint64_t wanted = plan_.records + plan_.warm_up_records;
+    if (held >= wanted) return {};
+    return Failure(Errc::kOffsetOutOfRange, "there are " + std::to_string(held) + " records in topic \"" + options_.topic + "\" to read, fewer than the " +
+                                                std::to_string(wanted) + " asked for");
+  }
+
+  void Begin() {
+    begin_ns_ = MonotonicNs();
+    cpu_begin_ = ProcessCpuSeconds();
+  }
+
+  void Count(const std::vector<ConsumerRecord>& records, std::int64_t now) {
+    if (plan_.from_end && warm_ + result_.records == 0) Begin();  // what was waited for the first record is not the broker's
+    if (warming_up_) {
+      if (warm_since_ns_ == 0) warm_since_ns_ = now;
+      for (const ConsumerRecord& record : records) warm_bytes_ += record.key().size() + record.value().size();
+      warm_ += records.size();
+      warming_up_ = warm_ < plan_.warm_up_records || now - warm_since_ns_ < plan_.warm_up.count();
+      if (!warming_up_) Begin();
+      return;
+    }
+    const auto wall = std::chrono::system_clock::now();
+    for (const ConsumerRecord& record : records) {
+      if (result_.records == plan_.records) break;
+      ++result_.records;
+      result_.bytes += record.key().size() + record.value().size();
+      if (plan_.from_end) lag_.Add(std::chrono::duration_cast<std::chrono::nanoseconds>(wall - record.timestamp()).count());
+    }
+    last_ns_ = now;
+  }
+
+  void GiveUp(const Consumer& consumer) {
+    const auto connection = consumer.connection();
+    result_.failure = connection ? Failure(Errc::kRequestTimedOut, "no record came within " + absl::FormatDuration(global_.timeout) + ", after " +
+                                                                       std::to_string(warm_ + result_.records) + " of " +
+                                                                       std::to_string(plan_.records + plan_.warm_up_records))
+                                 : connection.error();
+  }
+
+  void Finish() {
+    result_.cpu_seconds = ProcessCpuSeconds() - cpu_begin_;
+    result_.seconds = last_ns_ > begin_ns_ ? static_cast<double>(last_ns_ - begin_ns_) / 1e9 : 0;
+    if (plan_.from_end) result_.latencies.push_back({"lag_us", lag_});
+  }
+
+  const GlobalOptions& global_;
+  const BenchOptions& options_;
+  const BenchPlan& plan_;
+  BenchResult result_;
+  LatencyHistogram lag_;
+  bool warming_up_ = plan_.warm_up_records > 0 || plan_.warm_up.count() > 0;
+  std::uint64_t warm_ = 0;
+  std::uint64_t warm_bytes_ = 0;
+  std::int64_t warm_since_ns_ = 0;
+  std::int64_t begin_ns_ = 0;
+  std::int64_t last_ns_ = 0;
+  double cpu_begin_ = 0;
+};
+
+}  // namespace
+
+ExitCode BenchConsume(const GlobalOptions& global, const BenchOptions& options) {
+  const auto plan = MakeBenchPlan(global, options);
+  if (!plan.ok()) return ReportUsage(global, MessageOf(plan.status()));
+  CatchInterrupts();
+  const auto fail = [&](const Failure& failure) { return Report(global, ToStatus(failure.code(), failure.message())); };
+  auto client = ConnectForBench(global);
+  if (!client) return fail(client.error());
+  const auto topic = DescribeForBench(*client, options, *plan);
+  if (!topic) return fail(topic.error());
+  auto consumer = client->NewConsumer();
+  if (!consumer) return fail(consumer.error());
+  Reader reader(global, options, *plan);
+  if (const auto assigned = reader.Assign(*consumer, *topic); !assigned) return fail(assigned.error());
+  reader.Run(*consumer);
+  return ReportBench(global, options, *plan, *topic, reader.result());
+}
+
+}  // namespace cordwood::client
