@@ -10,6 +10,8 @@ import sys
 import tempfile
 import time
 
+import serving
+
 # bench, figure, format, comparison, target
 FIGURES = [
     ("append_os", "append 16 KiB, 256 partitions, os: MB/s", "mb_per_s", ">=", 700),
@@ -36,6 +38,7 @@ FIGURES = [
 ]
 # bench: gigabytes as a multiple of --gb
 STORAGE_BENCHES = {"append_os": 0.4, "append_fsync": 0.4, "append_small": 0.4, "read": 0.2, "start": 1.0, "partitions": 0.0}
+STORAGE_GROUP = [*STORAGE_BENCHES, "find", "broker"]
 
 
 def run_storage(binary, name, megabytes, parent):
@@ -73,40 +76,64 @@ def run_broker(binary, parent):
     return [{"bench": "broker", "ready_ms": sorted(readies)[2], "rss_mb": rss_mb}]
 
 
-def measure(arguments):
+def measure_storage(arguments, wanted):
     lines = []
     for name, share in STORAGE_BENCHES.items():
-        if arguments.only in (None, name) or (arguments.only == "find" and name == "read"):
+        if wanted(name) or (name == "read" and wanted("find")):
             print(f"measuring {name} …", file=sys.stderr)
             if name.startswith("append"):
                 # Not counted: a virtual machine is slow to hand out memory at its first touch, page cache included.
                 run_storage(arguments.bin / "storage_bench", name, int(arguments.gb * share * 1000), arguments.dir)
             lines += run_storage(arguments.bin / "storage_bench", name, int(arguments.gb * share * 1000), arguments.dir)
-    if arguments.only in (None, "broker"):
+    if wanted("broker"):
         print("measuring broker …", file=sys.stderr)
         lines += run_broker(arguments.bin / "cordwoodd", arguments.dir)
-    return {line["bench"]: line for line in lines}
+    (arguments.json_dir / "storage.json").write_text(json.dumps(lines) + "\n")
+    return lines
+
+
+def measure_serving(arguments, wanted):
+    serve = serving.Serving(arguments.bin, arguments.dir, arguments.gb, arguments.seconds, arguments.json_dir)
+    lines = []
+    for name in filter(wanted, serving.BENCHES):
+        print(f"measuring {name} …", file=sys.stderr)
+        lines.append(serve.run(name))
+    return lines
+
+
+def print_table(figures, found):
+    print("| figure | target | measured | |\n|---|---|---|---|")
+    for bench, title, key, comparison, target in figures:
+        if bench not in found or key not in found[bench]:
+            continue
+        value = found[bench][key]
+        verdict = ""
+        if comparison:
+            verdict = "met" if (value >= target if comparison == ">=" else value <= target) else found[bench].get("verdicts", {}).get(key, "MISSED")
+        shown = f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
+        goal = f"{comparison} {target:,}" if comparison else ""
+        print(f"| {title} | {goal} | {shown} | {verdict} |")
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--bin", type=pathlib.Path, required=True)
-    parser.add_argument("--only", choices=[*STORAGE_BENCHES, "find", "broker"])
-    parser.add_argument("--gb", type=float, default=10.0, help="size of the start bench; the others take a fraction of it")
+    parser.add_argument("--only", choices=["storage", "serving", *STORAGE_GROUP, *serving.BENCHES], help="a group, or one bench of it")
+    parser.add_argument("--gb", type=float, default=10.0, help="size of the start and replay benches; the others take a fraction of it")
+    parser.add_argument("--seconds", type=float, default=30.0, help="how long each serving bench at a fixed rate runs")
     parser.add_argument("--dir", help="where to make the data directories (default: the system's temporary directory)")
+    parser.add_argument("--json-dir", type=pathlib.Path, required=True, help="where the raw results are written, a file a bench")
     arguments = parser.parse_args()
-    found = measure(arguments)
-    print("| figure | target | measured | |\n|---|---|---|---|")
-    for bench, title, key, comparison, target in FIGURES:
-        if bench not in found:
-            continue
-        value = found[bench][key]
-        verdict = ""
-        if comparison:
-            verdict = "met" if (value >= target if comparison == ">=" else value <= target) else "MISSED"
-        shown = f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
-        goal = f"{comparison} {target:,}" if comparison else ""
-        print(f"| {title} | {goal} | {shown} | {verdict} |")
+    arguments.json_dir.mkdir(parents=True, exist_ok=True)
+    groups = {"storage": STORAGE_GROUP, "serving": list(serving.BENCHES)}
+    names = groups.get(arguments.only, [arguments.only] if arguments.only else [name for group in groups.values() for name in group])
+    lines = []
+    if set(names) & set(STORAGE_GROUP):
+        lines += measure_storage(arguments, names.__contains__)
+    if set(names) & set(serving.BENCHES):
+        lines += measure_serving(arguments, names.__contains__)
+    print_table(FIGURES + serving.FIGURES, {line["bench"]: line for line in lines})
+    print(f"raw results: {arguments.json_dir}", file=sys.stderr)
     return 0
 
 
