@@ -114,6 +114,9 @@ class CordTest(unittest.TestCase):
     def values(self, topic, *args):
         return self.ok("consume", topic, "-F", "%v\\n", *args).out
 
+    def high_watermark(self, topic):
+        return sum(int(p["high_watermark"]) for p in json.loads(self.ok("topic", "offsets", topic, "-o", "json").out)["topic"]["partitions"])
+
     # --- topics
 
     def test_a_topics_life(self):
@@ -511,6 +514,16 @@ class CordTest(unittest.TestCase):
         self.assertRegex(text, rf"^e2e {topic}: 3 records, 3.1 KB in ")
         self.assertRegex(text, r"latency_us:  p50 [\d.]+  p90 ")
 
+    def test_an_interrupted_bench_reports_what_it_did(self):
+        topic = self.topic()
+        with subprocess.Popen([f"{OPTIONS.bin}/cord", "bench", "produce", topic, "--rate", "100/s", "--size", "5", "-o", "json"], stdout=subprocess.PIPE,
+                              env=self.environment()) as bench:
+            wait_until(lambda: self.values(topic) != b"", "a record arrived")
+            bench.send_signal(signal.SIGINT)
+            report = json.loads(bench.stdout.read())
+            self.assertEqual(bench.wait(COMMAND_SECONDS), 130)
+        self.assertEqual((report["records"], report["failed"]), (self.high_watermark(topic), 0))
+
     def test_bench_fails_as_the_other_commands_do(self):
         topic = self.topic()
         self.assertIn("--rate", self.fails(2, "bench", "produce", topic, "--rate", "fast"))
@@ -608,6 +621,25 @@ class CordAndDyingBrokersTest(CordTest):
         self.assertRegex(errors, r"(?m)^error: line 2: .*\[REQUEST_TIMED_OUT\]$")
         self.assertRegex(errors, r"(?m)^error: line 3: could not be sent within .*\[REQUEST_TIMED_OUT\]$")
         self.assertEqual(self.values(topic), b"one\n")
+
+    def test_a_bench_ends_in_time_when_its_broker_does(self):
+        benches = {"produce": ("--rate", "100/s"), "consume": ("--from", "end"), "e2e": ("--idle", "1ms", "--records", "100000")}
+        topics = {name: self.topic() for name in benches}
+        processes = {}
+        for name, arguments in benches.items():
+            processes[name] = subprocess.Popen([f"{OPTIONS.bin}/cord", "bench", name, topics[name], "--timeout", "1s", *arguments], stdout=subprocess.PIPE,
+                                               stderr=subprocess.PIPE, env=self.environment())
+            self.addCleanup(processes[name].kill)
+        self.assertIn(b"at the end of", processes["consume"].stderr.readline())
+        wait_until(lambda: min(self.high_watermark(topics["produce"]), self.high_watermark(topics["e2e"])) >= 10, "both send")
+        self.broker.kill()
+        start = time.monotonic()
+        ended = {name: (process.communicate(timeout=COMMAND_SECONDS)[1].decode(), process.returncode) for name, process in processes.items()}
+        self.assertLess(time.monotonic() - start, 15)
+        self.broker.start()
+        self.assertEqual({name: code for name, (_, code) in ended.items()}, {"produce": 7, "consume": 6, "e2e": 6}, ended)
+        for errors, _ in ended.values():
+            self.assertEqual([line[:7] for line in errors.splitlines() if not line.startswith("  hint")], ["error: "], errors)
 
     def test_a_broker_that_hangs_is_told_in_time(self):
         topic = self.topic()

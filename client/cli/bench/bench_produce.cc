@@ -24,13 +24,14 @@ class ProduceRun {
   ProduceRun(const BenchOptions& options, const BenchPlan& plan, std::vector<std::int32_t> partitions)
       : topic(options.topic), plan(plan), partitions(std::move(partitions)), payloads(plan.size, plan.compressible, plan.keys) {}
 
-  bool stopped() const { return stop_.load(std::memory_order_relaxed) || Interrupted(); }
+  bool failed() const { return any_failed_.load(std::memory_order_relaxed); }
+  bool stopped() const { return failed() || Interrupted(); }
 
   void Failed(const Failure& failure) {
     MutexLock lock(mu_);
     ++failed_;
     if (!first_failure_.has_value()) first_failure_ = failure;
-    stop_.store(true, std::memory_order_relaxed);
+    any_failed_.store(true, std::memory_order_relaxed);
   }
   // A sender has sent its warm-up: the CPU counts from the first that has.
   void Counting() {
@@ -63,7 +64,7 @@ class ProduceRun {
   std::atomic<std::uint64_t> acknowledged{0};  // warm-up included, for progress
 
  private:
-  std::atomic<bool> stop_{false};
+  std::atomic<bool> any_failed_{false};
   Mutex mu_;
   CondVar changed_;
   int done_ ABSL_GUARDED_BY(mu_) = 0;
@@ -85,8 +86,8 @@ class Sender {
   void Start(std::int64_t start_ns) {
     thread_ = std::thread([this, start_ns] {
       Send(start_ns);
-      // Each record has its outcome within the delivery timeout; the callbacks are over when this returns.
-      if (const auto closed = producer_.Close(run_.stopped() ? std::chrono::milliseconds(1000) : run_.plan.producer.delivery_timeout); !closed) run_.Failed(closed.error());
+      // Every record has its outcome, and its callback is over, when this returns. After a failure nobody waits long for the rest.
+      (void)producer_.Close(run_.failed() ? std::chrono::milliseconds(1000) : run_.plan.producer.delivery_timeout);
       run_.SenderDone();
     });
   }
