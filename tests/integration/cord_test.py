@@ -501,6 +501,9 @@ class CordTest(unittest.TestCase):
         topic = self.topic(2)
         self.bench("produce", topic, "--records", 500, "--size", 10, "-p", "all")
         self.assertEqual(self.bench("consume", topic, "--records", 500)["bytes"], 5000)
+        warm = self.bench("consume", topic, "--records", 390, "--warm-up", 110)
+        self.assertEqual((warm["records"], warm["bytes"]), (390, 3900))
+        self.assertIn("fewer than the 1 asked for after a warm-up of 2s", self.fails(1, "bench", "consume", topic, "--records", 1, "--warm-up", "2s"))
         self.assertIn("there are 500 records", self.fails(1, "bench", "consume", topic, "--records", 501))
         self.assertIn("there are 250 records", self.fails(1, "bench", "consume", topic, "--records", 251, "-p", 1))
 
@@ -513,6 +516,14 @@ class CordTest(unittest.TestCase):
         text = self.ok("bench", "e2e", topic, "--records", 3).out.decode()
         self.assertRegex(text, rf"^e2e {topic}: 3 records, 3.1 KB in ")
         self.assertRegex(text, r"latency_us:  p50 [\d.]+  p90 ")
+
+    def test_a_report_that_cannot_be_written_is_an_error(self):
+        with open("/dev/full", "wb") as full:
+            for form in ("text", "json"):
+                done = subprocess.run([f"{OPTIONS.bin}/cord", "bench", "e2e", self.topic(), "--records", "1", "-o", form], stdout=full, stderr=subprocess.PIPE,
+                                      timeout=COMMAND_SECONDS, env=self.environment())
+                self.assertEqual(done.returncode, 1)
+                self.assertIn(b"cannot write to stdout", done.stderr)
 
     def test_an_interrupted_bench_reports_what_it_did(self):
         topic = self.topic()

@@ -23,7 +23,7 @@ class Reader {
     if (!plan_.from_end) {
       if (auto enough = CheckThatItHoldsEnough(consumer, partitions); !enough) return enough;
     }
-    Begin();
+    Begin(MonotonicNs());
     const auto assigned = consumer.Assign(partitions, plan_.from_end ? cordwood::Position::End() : cordwood::Position::Start());
     if (assigned && plan_.from_end && !global_.quiet) std::fprintf(stderr, "at the end of %s, waiting for records\n", options_.topic.c_str());
     return assigned;
@@ -33,6 +33,7 @@ class Reader {
     BenchProgress progress(global_, plan_.records + plan_.warm_up_records);
     std::int64_t heard_ns = MonotonicNs();
     while (result_.records < plan_.records && !Interrupted()) {
+      const std::int64_t asked = MonotonicNs();
       const auto records = consumer.Poll(std::chrono::milliseconds(100));
       const std::int64_t now = MonotonicNs();
       if (!records) {
@@ -41,8 +42,11 @@ class Reader {
       }
       if (!records->empty()) {
         heard_ns = now;
-        Count(*records, now);
+        Count(*records, asked, now);
         progress.Show(warm_ + result_.records, warm_bytes_ + result_.bytes);
+      } else if (!plan_.from_end && warm_ + result_.records >= held_) {
+        result_.failure = TooFew();  // a warm-up of some time took them
+        break;
       } else if (now - heard_ns > absl::ToInt64Nanoseconds(global_.timeout)) {
         GiveUp(consumer);
         break;
@@ -55,37 +59,41 @@ class Reader {
 
  private:
   // Offsets without records (as compaction leaves them) are not seen here; then the wait for more ends with the timeout.
-  Result<void> CheckThatItHoldsEnough(const Consumer& consumer, const std::vector<TopicPartition>& partitions) const {
+  Result<void> CheckThatItHoldsEnough(const Consumer& consumer, const std::vector<TopicPartition>& partitions) {
     const auto logs = consumer.Offsets(partitions);
     if (!logs) return logs.error();
-    std::uint64_t held = 0;
-    for (const PartitionOffsets& log : *logs) held += static_cast<std::uint64_t>(log.high_watermark - log.log_start);
-    const std::uint64_t wanted = plan_.records + plan_.warm_up_records;
-    if (held >= wanted) return {};
-    return Failure(Errc::kOffsetOutOfRange, "there are " + std::to_string(held) + " records in topic \"" + options_.topic + "\" to read, fewer than the " +
-                                                std::to_string(wanted) + " asked for");
+    for (const PartitionOffsets& log : *logs) held_ += static_cast<std::uint64_t>(log.high_watermark - log.log_start);
+    if (held_ < plan_.records + plan_.warm_up_records) return TooFew();
+    return {};
   }
 
-  void Begin() {
-    begin_ns_ = MonotonicNs();
+  Failure TooFew() const {
+    return Failure(Errc::kOffsetOutOfRange, "there are " + std::to_string(held_) + " records in topic \"" + options_.topic + "\" to read, fewer than the " +
+                                                std::to_string(plan_.records) + " asked for" + (options_.warm_up == "0" ? "" : " after a warm-up of " + options_.warm_up));
+  }
+
+  void Begin(std::int64_t at_ns) {
+    begin_ns_ = at_ns;
     cpu_begin_ = ProcessCpuSeconds();
   }
 
-  void Count(const std::vector<ConsumerRecord>& records, std::int64_t now) {
-    if (plan_.from_end && warm_ + result_.records == 0) Begin();  // what was waited for the first record is not the broker's
-    if (warming_up_) {
-      if (warm_since_ns_ == 0) warm_since_ns_ = now;
-      for (const ConsumerRecord& record : records) warm_bytes_ += record.key().size() + record.value().size();
-      warm_ += records.size();
-      warming_up_ = warm_ < plan_.warm_up_records || now - warm_since_ns_ < plan_.warm_up.count();
-      if (!warming_up_) Begin();
-      return;
+  // Records of a Poll() that was called at `asked` and returned at `now`.
+  void Count(const std::vector<ConsumerRecord>& records, std::int64_t asked, std::int64_t now) {
+    if (warm_ + result_.records == 0) {
+      if (plan_.from_end) Begin(now);  // what was waited for the first record is not the broker's
+      warm_up_end_ns_ = now + plan_.warm_up.count();
     }
     const auto wall = std::chrono::system_clock::now();
     for (const ConsumerRecord& record : records) {
+      const std::uint64_t bytes = record.key().size() + record.value().size();
+      if (warm_ < plan_.warm_up_records || now < warm_up_end_ns_) {
+        ++warm_;
+        warm_bytes_ += bytes;
+        continue;
+      }
       if (result_.records == plan_.records) break;
-      ++result_.records;
-      result_.bytes += record.key().size() + record.value().size();
+      if (result_.records++ == 0 && warm_ > 0) Begin(asked);
+      result_.bytes += bytes;
       if (plan_.from_end) lag_.Add(std::chrono::duration_cast<std::chrono::nanoseconds>(wall - record.timestamp()).count());
     }
     last_ns_ = now;
@@ -110,10 +118,10 @@ class Reader {
   const BenchPlan& plan_;
   BenchResult result_;
   LatencyHistogram lag_;
-  bool warming_up_ = plan_.warm_up_records > 0 || plan_.warm_up.count() > 0;
+  std::uint64_t held_ = 0;  // from the start: by the partitions, when we began
   std::uint64_t warm_ = 0;
   std::uint64_t warm_bytes_ = 0;
-  std::int64_t warm_since_ns_ = 0;
+  std::int64_t warm_up_end_ns_ = 0;
   std::int64_t begin_ns_ = 0;
   std::int64_t last_ns_ = 0;
   double cpu_begin_ = 0;

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <cstring>
 #include <nlohmann/json.hpp>
 #include <thread>
 
@@ -80,8 +81,7 @@ Json JsonOfHost() {
   return Json{{"cores", std::thread::hardware_concurrency()}, {"system", name.sysname}, {"release", name.release}, {"machine", name.machine}};
 }
 
-void PrintText(const BenchOptions& options, const BenchResult& result) {
-  StdoutWriter out;
+void PrintText(const BenchOptions& options, const BenchResult& result, StdoutWriter& out) {
   char line[240];
   std::snprintf(line, sizeof line, "%s %s: %s records, %s in %.2f s (%s records/s, %s/s); %s failed; %.2f s of CPU here\n", NameOf(options.kind), options.topic.c_str(),
                 WithCommas(result.records).c_str(), HumanBytes(result.bytes).c_str(), result.seconds,
@@ -100,7 +100,8 @@ void PrintText(const BenchOptions& options, const BenchResult& result) {
   }
 }
 
-void PrintJson(const GlobalOptions& global, const BenchOptions& options, const BenchPlan& plan, const TopicDescription& topic, const BenchResult& result) {
+void PrintJson(const GlobalOptions& global, const BenchOptions& options, const BenchPlan& plan, const TopicDescription& topic, const BenchResult& result,
+               StdoutWriter& out) {
   Json json{{"bench", NameOf(options.kind)}, {"version", kVersion}, {"finished", Rfc3339(Clock::System().WallMs())}};
   json["host"] = JsonOfHost();
   json["topic"] = Json{{"name", topic.name}, {"partitions", topic.leaders.size()}, {"configs", topic.configs}};
@@ -113,7 +114,7 @@ void PrintJson(const GlobalOptions& global, const BenchOptions& options, const B
   json["bytes_per_s"] = PerSecond(result.bytes, result.seconds);
   json["cpu_seconds"] = result.cpu_seconds;
   for (const NamedLatency& latency : result.latencies) json[latency.name] = JsonOf(latency.histogram);
-  StdoutWriter().Write(json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
+  out.Write(json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
 }
 
 }  // namespace
@@ -149,13 +150,11 @@ std::vector<std::int32_t> PartitionsOfPlan(const BenchPlan& plan, const TopicDes
 }
 
 ExitCode ReportBench(const GlobalOptions& global, const BenchOptions& options, const BenchPlan& plan, const TopicDescription& topic, const BenchResult& result) {
-  if (result.records > 0) {
-    if (global.output == OutputForm::kJson) {
-      PrintJson(global, options, plan, topic, result);
-    } else {
-      PrintText(options, result);
-    }
-  }
+  StdoutWriter out;
+  if (result.records > 0 && global.output == OutputForm::kJson) PrintJson(global, options, plan, topic, result, out);
+  if (result.records > 0 && global.output == OutputForm::kText) PrintText(options, result, out);
+  out.Flush();
+  if (out.error() != 0) return Report(global, absl::UnknownError(std::string("cannot write to stdout: ") + std::strerror(out.error())));
   if (result.failure.has_value()) {
     const ExitCode code = Report(global, ToStatus(result.failure->code(), result.failure->message()));
     return options.kind == BenchKind::kProduce && result.records > 0 ? kExitPartial : code;
