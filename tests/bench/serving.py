@@ -80,6 +80,7 @@ class Broker:
         self.binaries = binaries
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="cordwood-bench-", dir=parent))
         self.process = None
+        self.highest_mb = 0
         try:
             self.start()
         except BaseException:
@@ -102,6 +103,7 @@ class Broker:
     def stop(self):
         if self.process is None or self.process.poll() is not None:
             return
+        self.highest_mb = self.highest_memory_mb()
         self.process.terminate()
         try:
             self.process.wait(timeout=START_SECONDS)
@@ -122,6 +124,10 @@ class Broker:
         """VmRSS now, VmHWM the highest so far."""
         status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
         return int(next(line for line in status.splitlines() if line.startswith(field + ":")).split()[1]) * 1024 / 1e6
+
+    def highest_memory_mb(self):
+        """RSS, over its restarts."""
+        return max(self.highest_mb, self.memory_mb("VmHWM"))
 
     def settle(self):
         """Waits until it writes nothing more behind: what a run leaves to do belongs to its CPU time, and must not disturb the next."""
@@ -152,7 +158,7 @@ class Serving:
         broker = Broker(self.binaries, self.parent)
         try:
             figures = method(self, broker, *arguments)
-            figures.setdefault("rss_mb", broker.memory_mb("VmHWM"))
+            figures["rss_mb"] = broker.highest_memory_mb()
         finally:
             broker.remove()
         (self.json_dir / f"{name}.json").write_text(json.dumps({"bench": name, "figures": figures, "runs": self.raw}) + "\n")

@@ -4,8 +4,11 @@
 #include <atomic>
 #include <deque>
 #include <limits>
+#include <optional>
+#include <string>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "client/cli/bench/bench_commands.h"
 #include "client/cli/bench/bench_report.h"
@@ -14,6 +17,7 @@
 #include "client/cli/interrupt.h"
 #include "client/failure.h"
 #include "storage/base/mutex.h"
+#include "storage/base/thread_name.h"
 
 namespace cordwood::client {
 namespace {
@@ -85,6 +89,7 @@ class Sender {
 
   void Start(std::int64_t start_ns) {
     thread_ = std::thread([this, start_ns] {
+      SetThreadName("cw-bench-" + std::to_string(index_));
       Send(start_ns);
       // Every record has its outcome, and its callback is over, when this returns. After a failure nobody waits long for the rest.
       (void)producer_.Close(run_.failed() ? std::chrono::milliseconds(1000) : run_.plan.producer.delivery_timeout);
