@@ -5,6 +5,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <latch>
+
 #include "broker/handlers/handlers_fixture.h"
 #include "storage/base/coding.h"
 
@@ -191,19 +193,20 @@ TEST_F(ProduceHandlerTest, LogAppendTimeIsAnswered) {
 }
 
 TEST_F(ProduceHandlerTest, ATimeoutAnswersAndTheBytesStayCountedUntilTheAppendIsBack) {
-  Mutex gate;
-  gate.Lock();
-  shard_.driver().Run([&](ShardTurn&) { MutexLock lock(gate); return absl::OkStatus(); }, [](Status) {});
+  std::latch gate(1);
+  shard_.driver().Run([&](ShardTurn&) { gate.wait(); return absl::OkStatus(); }, [](Status) {});
   ProduceRequest request = RequestOf(EntryFor("t", 0, {"a"}));
   request.timeout_ms = 100;
   request.charge = ByteCharge(lease_, 1000);
-  ASSERT_EQ(produce_->Produce(stream_, std::move(request)), absl::OkStatus());
+  EXPECT_EQ(produce_->Produce(stream_, std::move(request)), absl::OkStatus());
   clock_.Advance(absl::Milliseconds(110));
   Turn();
-  ASSERT_EQ(outcomes_.all.size(), 1u);
+  const std::size_t answered = outcomes_.all.size();
+  const std::int64_t used = lease_.used();
+  gate.count_down();
+  ASSERT_EQ(answered, 1u);
   EXPECT_THAT(outcomes_.all[0].failures[0].status, FailsWith(Reason::kRequestTimedOut));
-  EXPECT_EQ(lease_.used(), 1000);
-  gate.Unlock();
+  EXPECT_EQ(used, 1000);
   EXPECT_TRUE(RunUntil([&] { return lease_.used() == 0; }));
   EXPECT_EQ(outcomes_.all.size(), 1u);
   EXPECT_EQ(shard_.Replica("t", 0)->snapshot().log_end, Offset(1)) << "indefinite: it was appended after all";
