@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Topics, configs, brokers and producer ids, over a real metadata store and a real shard.
-#include <filesystem>
-
 #include "broker/handlers/control/admin_handler.h"
 #include "broker/handlers/control/cluster_handler.h"
 #include "broker/handlers/handlers_fixture.h"
 #include "broker/metadata/local_metadata_store.h"
+#include "tests/support/temp_dir.h"
 
 namespace cordwood::broker {
 namespace {
@@ -15,11 +14,9 @@ using ::testing::HasSubstr;
 class ControlPlaneTest : public ::testing::Test {
  protected:
   ControlPlaneTest() {
-    std::string name = "/tmp/cordwood-control-XXXXXX";
-    directory_ = mkdtemp(name.data());
     ShardOptions options;
-    options.directory = directory_ + "/shard-000";
-    options.synced_file = directory_ + "/shard-000.synced";
+    options.directory = directory_.Sub("shard-000");
+    options.synced_file = directory_.Sub("shard-000.synced");
     options.data_dir_id.bytes[0] = 1;
     options.clock = &clock_;
     shard_ = std::make_unique<ShardDriver>(ShardStore::Open(options).value(), ShardDriverOptions(), clock_);
@@ -29,11 +26,11 @@ class ControlPlaneTest : public ::testing::Test {
     BrokerImage self{BrokerId(3), "localhost", 9600, "r1"};
     MetadataLimits limits;
     limits.partitions_max = 20;
-    strand_ = MetadataStrand::Start(LocalMetadataStore::Open(directory_ + "/meta").value(), self, limits,
+    strand_ = MetadataStrand::Start(LocalMetadataStore::Open(directory_.Sub("meta")).value(), self, limits,
                                     {[this](const auto& before, const auto& after) { return reconciler_->OnImage(before, after); }}, clock_)
                   .value();
     admin_ = std::make_unique<AdminHandler>(*strand_, table_, 2);
-    BrokerFacts facts{BrokerId(3), "1.2.3", 77, directory_, {}};
+    BrokerFacts facts{BrokerId(3), "1.2.3", 77, directory_.path(), {}};
     cluster_ = std::make_unique<ClusterHandler>(*strand_, table_, std::vector<ShardDriver*>{shard_.get()}, [] { return DiskLevel::kWarn; },
                                                 [this] { return draining_; }, std::move(facts));
   }
@@ -41,7 +38,6 @@ class ControlPlaneTest : public ::testing::Test {
     strand_.reset();
     EXPECT_EQ(shard_->Stop(), absl::OkStatus());
     shard_.reset();
-    std::filesystem::remove_all(directory_);
   }
 
   static v1::CreateTopicRequest TopicRequest(const std::string& name, int partitions = 0, const ConfigMap& configs = {}) {
@@ -80,7 +76,7 @@ class ControlPlaneTest : public ::testing::Test {
   }
 
   SimulatedClock clock_{kNowMs};
-  std::string directory_;
+  const ::cordwood::testing::TempDir directory_;
   bool draining_ = false;
   std::unique_ptr<ShardDriver> shard_;
   PartitionTable table_;
@@ -223,7 +219,7 @@ TEST_F(ControlPlaneTest, BrokerDescribesItselfAndNoOther) {
   v1::DescribeBrokerRequest request;
   request.set_broker_id(3);
   const auto broker = cluster_->DescribeBroker(request).value();
-  EXPECT_EQ(broker.version() + " " + broker.disk_level() + " " + broker.data_dir(), "1.2.3 warn " + directory_);
+  EXPECT_EQ(broker.version() + " " + broker.disk_level() + " " + broker.data_dir(), "1.2.3 warn " + directory_.path());
   EXPECT_EQ(broker.shards(0).state(), "online");
   EXPECT_EQ(broker.shards(0).partitions(), 4u);
   EXPECT_GT(broker.disk_total_bytes(), broker.disk_free_bytes());
