@@ -54,10 +54,14 @@ StatusOr<std::unique_ptr<BrokerConnection>> ConnectToBroker(const GlobalOptions&
   return connection;
 }
 
+std::chrono::milliseconds LibraryTimeout(const GlobalOptions& global) {
+  return absl::ToChronoMilliseconds(std::clamp(global.timeout, absl::Milliseconds(1), absl::Hours(1)));
+}
+
 StatusOr<Client> ConnectClient(const GlobalOptions& options) {
   CORDWOOD_ASSIGN_OR_RETURN(const std::vector<std::string> addresses, ParseAddresses(options.brokers));
   ClientOptions connect;
-  connect.request_timeout = absl::ToChronoMilliseconds(std::clamp(options.timeout, absl::Milliseconds(1), absl::Hours(1)));
+  connect.request_timeout = LibraryTimeout(options);
   connect.connect_timeout = std::min(connect.connect_timeout, connect.request_timeout);
   std::optional<Client> client;
   CORDWOOD_RETURN_IF_ERROR(ConnectPatiently(options, addresses, [&] {

@@ -2,6 +2,7 @@
 // One command's connection to the brokers.
 #pragma once
 
+#include <chrono>
 #include <memory>
 
 #include "client/cli/failure.h"
@@ -20,6 +21,8 @@ namespace cordwood::client {
 StatusOr<std::unique_ptr<BrokerConnection>> ConnectToBroker(const GlobalOptions& options);
 // The same through the library.
 StatusOr<Client> ConnectClient(const GlobalOptions& options);
+// The timeout of the command line as the library takes it.
+std::chrono::milliseconds LibraryTimeout(const GlobalOptions& global);
 
 // The RPC's answer as protobuf JSON on stdout: proto field names, every field, one document. UNKNOWN if stdout takes it not, as on a full disk.
 Status PrintJson(const google::protobuf::Message& message);

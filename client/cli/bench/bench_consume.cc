@@ -8,6 +8,7 @@
 #include "client/cli/bench/bench_report.h"
 #include "client/cli/bench/open_loop.h"
 #include "client/cli/interrupt.h"
+#include "client/cli/session.h"
 #include "client/failure.h"
 
 namespace cordwood::client {
@@ -134,8 +135,8 @@ ExitCode BenchConsume(const GlobalOptions& global, const BenchOptions& options) 
   if (!plan.ok()) return ReportUsage(global, MessageOf(plan.status()));
   CatchInterrupts();
   const auto fail = [&](const Failure& failure) { return Report(global, ToStatus(failure.code(), failure.message())); };
-  auto client = ConnectForBench(global);
-  if (!client) return fail(client.error());
+  auto client = ConnectClient(global);
+  if (!client.ok()) return Report(global, client.status());
   const auto topic = DescribeForBench(*client, options, *plan);
   if (!topic) return fail(topic.error());
   auto consumer = client->NewConsumer();

@@ -9,6 +9,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_split.h"
 #include "client/cli/position.h"
+#include "client/cli/session.h"
 
 namespace cordwood::client {
 namespace {
@@ -94,10 +95,6 @@ Status ParseProducer(const BenchOptions& options, ProducerOptions* producer) {
 }
 
 }  // namespace
-
-std::chrono::milliseconds LibraryTimeout(const GlobalOptions& global) {
-  return absl::ToChronoMilliseconds(std::clamp(global.timeout, absl::Milliseconds(1), absl::Hours(1)));
-}
 
 StatusOr<BenchPlan> MakeBenchPlan(const GlobalOptions& global, const BenchOptions& options) {
   BenchPlan plan;

@@ -56,7 +56,4 @@ struct BenchPlan {
 // INVALID_REQUEST names the option and what would be right.
 StatusOr<BenchPlan> MakeBenchPlan(const GlobalOptions& global, const BenchOptions& options);
 
-// The timeout of the command line as the library takes it.
-std::chrono::milliseconds LibraryTimeout(const GlobalOptions& global);
-
 }  // namespace cordwood::client

@@ -15,6 +15,7 @@
 #include "client/cli/bench/open_loop.h"
 #include "client/cli/bench/payloads.h"
 #include "client/cli/interrupt.h"
+#include "client/cli/session.h"
 #include "client/failure.h"
 #include "storage/base/mutex.h"
 #include "storage/base/thread_name.h"
@@ -175,8 +176,8 @@ ExitCode BenchProduce(const GlobalOptions& global, const BenchOptions& options) 
   if (!plan.ok()) return ReportUsage(global, MessageOf(plan.status()));
   CatchInterrupts();
   const auto fail = [&](const Failure& failure) { return Report(global, ToStatus(failure.code(), failure.message())); };
-  auto client = ConnectForBench(global);
-  if (!client) return fail(client.error());
+  auto client = ConnectClient(global);
+  if (!client.ok()) return Report(global, client.status());
   const auto topic = DescribeForBench(*client, options, *plan);
   if (!topic) return fail(topic.error());
 

@@ -16,6 +16,7 @@
 #include "client/cli/commands.h"
 #include "client/cli/interrupt.h"
 #include "client/cli/record_format.h"
+#include "client/cli/session.h"
 #include "client/cli/stdout_writer.h"
 #include "client/cli/table.h"
 #include "client/failure.h"
@@ -124,13 +125,6 @@ double ProcessCpuSeconds() {
   getrusage(RUSAGE_SELF, &usage);
   const auto seconds = [](const timeval& t) { return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) * 1e-6; };
   return seconds(usage.ru_utime) + seconds(usage.ru_stime);
-}
-
-Result<Client> ConnectForBench(const GlobalOptions& global) {
-  ClientOptions options;
-  options.request_timeout = LibraryTimeout(global);
-  options.connect_timeout = std::min(options.connect_timeout, options.request_timeout);
-  return Client::Connect(global.brokers, options);
 }
 
 Result<TopicDescription> DescribeForBench(Client& client, const BenchOptions& options, const BenchPlan& plan) {

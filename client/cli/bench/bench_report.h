@@ -30,8 +30,6 @@ struct BenchResult {
   std::vector<NamedLatency> latencies;
 };
 
-// Connected as the global options say.
-Result<Client> ConnectForBench(const GlobalOptions& global);
 // The topic as the broker describes it, for the report; kUnknownTopicOrPartition also for a partition of the plan that it does not have.
 Result<TopicDescription> DescribeForBench(Client& client, const BenchOptions& options, const BenchPlan& plan);
 // The partitions that the plan names: those of its list, else all of the topic.
