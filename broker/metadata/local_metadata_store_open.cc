@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A look without changing anything comes first: RocksDB itself opens a log that is cut or damaged as if its end had never been.
+// A look that changes nothing but a torn end of the manifest comes first: RocksDB itself opens a log that is cut or damaged as if its end had never been.
 #include "broker/metadata/local_metadata_store_open.h"
 
 #include <cstdarg>
@@ -14,6 +14,7 @@
 #include "rocksdb/write_batch.h"
 #include "storage/log/sequence_gate.h"
 #include "storage/log/synced_slot.h"
+#include "storage/rocksdb/torn_manifest.h"
 
 namespace cordwood::broker {
 namespace {
@@ -157,6 +158,7 @@ StatusOr<OpenedMetadata> OpenMetadata(rocksdb::Env& env, const std::string& dire
   options.create_if_missing = !has_database;
   std::uint64_t recovered = 0;
   if (has_database) {
+    CORDWOOD_RETURN_IF_ERROR(FromRocksDb(CutTornManifest(env, directory), directory));
     CORDWOOD_ASSIGN_OR_RETURN(recovered, SurveyDatabase(options, directory));
   }
   if (recovered < synced) {

@@ -42,7 +42,8 @@ struct OpenedMetadata {
   std::unique_ptr<rocksdb::DB> db;
   std::unique_ptr<MetadataSyncedFile> synced_file;  // `directory`.synced
 };
-// Creates what is not there, unless it `must_exist`. SHARD_DAMAGED, with nothing changed, if something is missing or ends below what was synced.
+// Creates what is not there, unless it `must_exist`. SHARD_DAMAGED, with nothing changed (but a torn end of
+// the manifest cut off), if something is missing or ends below what was synced.
 StatusOr<OpenedMetadata> OpenMetadata(rocksdb::Env& env, const std::string& directory, bool must_exist);
 
 }  // namespace cordwood::broker

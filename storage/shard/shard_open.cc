@@ -9,6 +9,7 @@
 #include "storage/base/coding.h"
 #include "storage/log/keys.h"
 #include "storage/log/partition_records.h"
+#include "storage/rocksdb/torn_manifest.h"
 #include "storage/shard/internal/recovery.h"
 #include "storage/shard/internal/rocksdb_access.h"
 #include "storage/shard/internal/shard_options.h"
@@ -87,7 +88,7 @@ Status ShardStore::Recover() {
   db_options.listeners.push_back(poison_listener_);
   ShardSurvey survey;
   if (has_database) {
-    CORDWOOD_RETURN_IF_ERROR(CutTornManifest(env, directory));
+    CORDWOOD_RETURN_IF_ERROR(FromRocksDb(CutTornManifest(env, directory), directory));
     CORDWOOD_ASSIGN_OR_RETURN(survey, SurveyShard(db_options, directory));
     if (survey.recovered_sequence > 0 && !synced_file.ok()) return synced_file.status();
     if (survey.recovered_sequence < recovery_.synced_sequence) {

@@ -22,12 +22,13 @@ STORAGE = {
     "storage/base": set(),
     "storage/record": {"storage/base"},
     "storage/log": {"storage/base", "storage/record"},
-    "storage/shard": {"storage/base", "storage/record", "storage/log"},
+    "storage/rocksdb": {"storage/base", "storage/record", "storage/log"},
+    "storage/shard": {"storage/base", "storage/record", "storage/log", "storage/rocksdb"},
 }
 _ALL_STORAGE = set(STORAGE)
 ROOMS = dict(STORAGE)
 ROOMS["broker/metadata"] = _ALL_STORAGE - {"storage/shard"} | {"proto"}
-ROOMS["broker/replication"] = _ALL_STORAGE | {"broker/metadata", "proto"}
+ROOMS["broker/replication"] = _ALL_STORAGE - {"storage/rocksdb"} | {"broker/metadata", "proto"}
 ROOMS["broker/groups"] = ROOMS["broker/replication"] | {"broker/replication"}
 ROOMS["broker/handlers"] = ROOMS["broker/groups"] | {"broker/groups"}
 ROOMS["broker/metrics"] = ROOMS["broker/handlers"] | {"broker/handlers"}
@@ -43,7 +44,8 @@ ROOMS["client/examples"] = {PUBLIC_HEADERS}
 TEST_ROOMS = {"tests/support", "tests/fault"}  # what unit tests and their fixtures may use besides their room
 TEST_FILES = re.compile(r"_test\.cc$|_fixture\.h$|/test_\w+\.h$|/testing/\w+\.h$")
 
-ROCKSDB_ROOMS = {"storage/shard", "broker/metadata"}
+ROCKSDB_HEADER_ROOMS = {"storage/rocksdb", "storage/shard"}
+ROCKSDB_ROOMS = ROCKSDB_HEADER_ROOMS | {"broker/metadata"}
 ROCKSDB_METADATA_FILES = re.compile(r"local_metadata_store")
 GRPC_ROOMS = {"broker/grpc", "client/internal", "client/cli"}
 STANDARD_HEADER = re.compile(r"[a-z_]+$")
@@ -92,8 +94,8 @@ def check_includes(path, text):
             allowed = room in ROCKSDB_ROOMS and (room != "broker/metadata" or ROCKSDB_METADATA_FILES.search(path))
             if not allowed:
                 yield f"{path}: RocksDB is not seen from here ({include})"
-            elif path.endswith(".h") and room != "storage/shard":
-                yield f"{path}: a header outside storage/shard shows RocksDB ({include})"
+            elif path.endswith(".h") and room not in ROCKSDB_HEADER_ROOMS:
+                yield f"{path}: a header outside the rooms of storage shows RocksDB ({include})"
         if include.startswith("prometheus/") and room != "broker/metrics":
             yield f"{path}: prometheus-cpp is not seen from here ({include})"
         if include.startswith(("grpcpp/", "grpc/")) and target is None and room in ROOMS and room not in GRPC_ROOMS:

@@ -35,6 +35,9 @@ class TidyTest(unittest.TestCase):
         self.assert_fault("broker/replication/a.cc", "#include <rocksdb/db.h>\n", "RocksDB is not seen")
         self.assert_fault("broker/metadata/strand.cc", "#include <rocksdb/db.h>\n", "RocksDB is not seen")
         self.assertEqual(self.faults("broker/metadata/local_metadata_store.cc", "#include <rocksdb/db.h>\n"), [])
+        self.assertEqual(self.faults("storage/rocksdb/log.h", "#include <rocksdb/db.h>\n"), [])
+        self.assert_fault("broker/metadata/local_metadata_store.h", "#include <rocksdb/db.h>\n", "shows RocksDB")
+        self.assert_fault("broker/replication/a.cc", '#include "storage/rocksdb/torn_manifest.h"\n', "may not include")
 
     def test_prometheus_stays_in_its_room(self):
         self.assert_fault("broker/server/a.cc", "#include <prometheus/registry.h>\n", "prometheus-cpp is not seen")

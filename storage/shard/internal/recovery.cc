@@ -2,7 +2,6 @@
 // Two WAL filters: one that only writes down what the log holds, one that lets it in up to the first hole.
 #include "storage/shard/internal/recovery.h"
 
-#include <optional>
 #include <utility>
 #include <vector>
 
@@ -10,7 +9,6 @@
 #include "rocksdb/metadata.h"
 #include "rocksdb/wal_filter.h"
 #include "rocksdb/write_batch.h"
-#include "storage/log/manifest_tail.h"
 #include "storage/log/sequence_gate.h"
 #include "storage/shard/internal/rocksdb_access.h"
 
@@ -81,24 +79,6 @@ Status CheckBlobFiles(rocksdb::DB& db, const std::string& directory) {
 }
 
 }  // namespace
-
-// By a new file under the old name, so that a power cut leaves one or the other. RocksDB removes files of this ending when it opens.
-Status CutTornManifest(rocksdb::Env& env, const std::string& directory) {
-  std::string name;
-  if (const rocksdb::Status read = rocksdb::ReadFileToString(&env, directory + "/CURRENT", &name); !read.ok()) return FromRocksDb(read, directory);
-  while (!name.empty() && name.back() == '\n') name.pop_back();
-  const std::string path = directory + "/" + name;
-  std::string bytes;
-  if (!rocksdb::ReadFileToString(&env, path, &bytes).ok()) return absl::OkStatus();  // RocksDB says it better
-  const std::optional<std::size_t> end = TornManifestEnd(bytes);
-  if (!end.has_value()) return absl::OkStatus();
-  const std::string cut = path + ".dbtmp";
-  CORDWOOD_RETURN_IF_ERROR(FromRocksDb(rocksdb::WriteStringToFile(&env, bytes.substr(0, *end), cut, true), directory));
-  CORDWOOD_RETURN_IF_ERROR(FromRocksDb(env.RenameFile(cut, path), directory));
-  std::unique_ptr<rocksdb::Directory> entries;
-  CORDWOOD_RETURN_IF_ERROR(FromRocksDb(env.NewDirectory(directory, &entries), directory));
-  return FromRocksDb(entries->Fsync(), directory);
-}
 
 StatusOr<ShardSurvey> SurveyShard(const rocksdb::Options& options, const std::string& directory) {
   SurveyFilter filter;

@@ -19,10 +19,6 @@ struct ShardSurvey {
   bool tail_cut = false;                 // the write-ahead log goes on behind a hole
 };
 
-// A record that a power cut tore at the end of the manifest is cut off: RocksDB would take it for damage, but nobody was told of it (manifest_tail.h).
-// The gate sees to it that what the manifest then says is no less than what was synced. STORAGE_ERROR.
-Status CutTornManifest(rocksdb::Env& env, const std::string& directory);
-
 // RocksDB's point-in-time recovery continues behind a stretch of the log that was lost at a record boundary, or behind the missing tail of
 // an older file. The survey reads the log through a filter and finds the first hole. It begins at the manifest's sequence number, which since RocksDB 7.0 is
 // exactly the last one in table files (before, it was what writers had reached meanwhile; a test watches over it).
