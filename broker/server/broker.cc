@@ -92,6 +92,7 @@ struct Broker::Parts {
   HttpServer http{health, [this] { return metrics.Text(); }};
 
   std::optional<DataDir> data_dir;
+  std::unique_ptr<MetadataStore> metadata;  // until the strand has it
   std::vector<std::unique_ptr<ShardDriver>> shards;
   PartitionTable partitions;
 
@@ -142,6 +143,10 @@ Status Broker::OpenStorage() {
   Parts& p = *parts_;
   CORDWOOD_ASSIGN_OR_RETURN(DataDir data_dir, DataDir::Open(config_.data_dir));
   p.data_dir.emplace(std::move(data_dir));
+  LocalMetadataOptions metadata;
+  metadata.must_exist = p.data_dir->in_use();
+  // Before the shards: where it is refused, none of them has been recovered, which raises an epoch floor.
+  CORDWOOD_ASSIGN_OR_RETURN(p.metadata, LocalMetadataStore::Open(p.data_dir->MetadataPath(), metadata));
   CORDWOOD_ASSIGN_OR_RETURN(p.shards, OpenShards(*p.data_dir, config_, p.clock));
   p.logged_poison.resize(p.shards.size());
   LogDoorsOptions options;
@@ -161,9 +166,6 @@ Status Broker::OpenStorage() {
 
 Status Broker::StartMetadata() {
   Parts& p = *parts_;
-  LocalMetadataOptions metadata;
-  metadata.must_exist = p.data_dir->in_use();
-  CORDWOOD_ASSIGN_OR_RETURN(auto store, LocalMetadataStore::Open(p.data_dir->MetadataPath(), metadata));
   CORDWOOD_RETURN_IF_ERROR(p.data_dir->NoteParts(static_cast<int>(p.shards.size())));
   MetadataLimits limits;
   limits.topics_max = static_cast<std::int32_t>(config_.topics_max);
@@ -174,7 +176,7 @@ Status Broker::StartMetadata() {
     for (const auto& doors : p.doors) doors->SetImage(after);
     return absl::OkStatus();
   });
-  CORDWOOD_ASSIGN_OR_RETURN(p.strand, MetadataStrand::Start(std::move(store), SelfOf(config_, grpc_address_), limits, std::move(listeners), p.clock));
+  CORDWOOD_ASSIGN_OR_RETURN(p.strand, MetadataStrand::Start(std::move(p.metadata), SelfOf(config_, grpc_address_), limits, std::move(listeners), p.clock));
   if (const std::size_t unknown = p.reconciler->unknown_partitions(); unknown > 0) {
     LogEvent(EventLevel::kWarning, std::to_string(unknown) + " partition logs belong to topics that the metadata does not know; they are kept and not served");
   }

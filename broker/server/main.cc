@@ -34,7 +34,7 @@ std::string HintOf(const Status& status) {
   switch (ReasonOf(status)) {
     case Reason::kDirectoryLocked: return "; stop that process, or give another --data-dir";
     case Reason::kFormatTooNew: return "; start the release that wrote it, or a later one";
-    case Reason::kShardDamaged: return "; nothing was changed: restore the directory from a copy, or move it away and start empty";
+    case Reason::kShardDamaged: return "; it was left as it is: restore the data directory from a copy, or move it away and start empty";
     case Reason::kStorageError: return "; check the path, its owner and the disk";
     default: return "";
   }

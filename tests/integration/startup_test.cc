@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <map>
 
 #include "tests/integration/refusal_fixture.h"
 #include "tests/support/raw_wire.h"
@@ -41,13 +42,14 @@ class StartupTest : public ::testing::Test {
     options.flags = {"--config", files_.Sub("cordwood.conf")};
     ExpectRefusal(what, options, 2, parts);
   }
-  // A directory in which a broker has stored three records and ended with SIGTERM.
-  void MakeData() {
+  // A directory in which a broker has stored a batch and ended with SIGTERM, or by kill -9.
+  void MakeData(bool killed = false) {
     auto broker = StartOver(data_dir());
     ASSERT_TRUE(broker.ok()) << MessageOf(broker.status());
     const LogClient client((*broker)->address());
     ASSERT_TRUE(client.CreateTopic("t").ok());
     ASSERT_TRUE(client.ProduceBatches("t", 0, Batch({std::string(20'000, 'x')})).ok());
+    if (killed) return (*broker)->Kill9();
     ASSERT_EQ((*broker)->Terminate(), 0);
   }
   static StatusOr<std::unique_ptr<BrokerProcess>> StartOver(const std::string& dir) {
@@ -64,6 +66,15 @@ class StartupTest : public ::testing::Test {
       if (in_shard && entry.is_regular_file() && name.find(part) != std::string::npos) found = std::max(found, entry.path().string());
     }
     return found;
+  }
+  // Every file of the shard with its bytes, but RocksDB's own text log.
+  std::map<std::string, std::string> ShardFiles() const {
+    std::map<std::string, std::string> files = {{"shard-000.synced", ReadFile(data_dir() + "/shard-000.synced")}};
+    for (const auto& entry : std::filesystem::directory_iterator(data_dir() + "/shard-000")) {
+      const std::string name = entry.path().filename().string();
+      if (!name.starts_with("LOG")) files[name] = ReadFile(entry.path().string());
+    }
+    return files;
   }
   TempDir files_;
 };
@@ -182,6 +193,16 @@ TEST_F(StartupTest, ADamagedManifestIsNamed) {
   ASSERT_FALSE(manifest.empty());
   FlipByte(manifest, 20);
   ExpectDirRefused("a damaged manifest", data_dir(), {"shard-000", "MANIFEST"});
+}
+
+// After a kill its opening raises the epoch floor.
+TEST_F(StartupTest, AShardIsNotTouchedWhereTheMetadataIsRefused) {
+  MakeData(/*killed=*/true);
+  const auto before = ShardFiles();
+  FlipByte(data_dir() + "/meta.synced", 3);
+  FlipByte(data_dir() + "/meta.synced", 4096 + 3);
+  ExpectDirRefused("a damaged meta.synced", data_dir(), {"meta.synced", "it was left as it is"});
+  EXPECT_TRUE(ShardFiles() == before);
 }
 
 TEST_F(StartupTest, ALostFileIsNamed) {
