@@ -5,15 +5,12 @@
 #include <cstdarg>
 #include <optional>
 #include <utility>
-#include <vector>
 
 #include "rocksdb/db.h"
 #include "rocksdb/env.h"
 #include "rocksdb/options.h"
-#include "rocksdb/wal_filter.h"
-#include "rocksdb/write_batch.h"
-#include "storage/log/sequence_gate.h"
 #include "storage/log/synced_slot.h"
+#include "storage/rocksdb/log_survey.h"
 #include "storage/rocksdb/torn_manifest.h"
 
 namespace cordwood::broker {
@@ -48,27 +45,6 @@ rocksdb::Options MakeOptions(rocksdb::Env& env) {
   return options;
 }
 
-// Applies nothing; remembers what the log holds.
-class Survey final : public rocksdb::WalFilter {
- public:
-  const char* Name() const override { return "cordwood.MetadataSurvey"; }
-  WalProcessingOption LogRecordFound(unsigned long long, const std::string&, const rocksdb::WriteBatch& batch, rocksdb::WriteBatch*,
-                                     bool*) override {
-    records_.emplace_back(SequenceOfWriteBatch(batch.Data()), batch.Count());
-    return WalProcessingOption::kIgnoreCurrentRecord;
-  }
-  SequenceGate GateFrom(std::uint64_t flushed) const {
-    SequenceGate gate(flushed);
-    for (const auto& [sequence, operations] : records_) {
-      if (!gate.Admit(sequence, operations)) break;
-    }
-    return gate;
-  }
-
- private:
-  std::vector<std::pair<std::uint64_t, std::uint64_t>> records_;
-};
-
 // By opening it: RocksDB's FileExists takes a file that it may not look at for one that is not there.
 StatusOr<bool> HasDatabase(rocksdb::Env& env, const std::string& directory) {
   std::unique_ptr<rocksdb::SequentialFile> current;
@@ -77,17 +53,17 @@ StatusOr<bool> HasDatabase(rocksdb::Env& env, const std::string& directory) {
   return opened.ok();
 }
 
-// The last sequence number that an opening will find.
-StatusOr<std::uint64_t> SurveyDatabase(const rocksdb::Options& options, const std::string& directory) {
-  Survey survey;
+// What an opening will find.
+StatusOr<LogSurvey::Belief> SurveyDatabase(const rocksdb::Options& options, const std::string& directory) {
+  LogSurvey survey;
   rocksdb::Options read_only = options;
   read_only.wal_filter = &survey;
   rocksdb::DB* raw = nullptr;
   CORDWOOD_RETURN_IF_ERROR(FromRocksDb(rocksdb::DB::OpenForReadOnly(read_only, directory, &raw), directory));
   const std::unique_ptr<rocksdb::DB> db(raw);
-  const SequenceGate gate = survey.GateFrom(db->GetLatestSequenceNumber());
-  if (gate.stopped()) return Damaged(directory + ": its log has a hole behind sequence " + std::to_string(gate.last()));
-  return gate.last();
+  LogSurvey::Belief belief = survey.BeliefFrom(db->GetLatestSequenceNumber(), *options.env, directory);
+  if (belief.has_hole()) return Damaged(directory + ": its log has a hole at " + Describe(*belief.cut));
+  return belief;
 }
 
 }  // namespace
@@ -156,14 +132,15 @@ StatusOr<OpenedMetadata> OpenMetadata(rocksdb::Env& env, const std::string& dire
 
   rocksdb::Options options = MakeOptions(env);
   options.create_if_missing = !has_database;
-  std::uint64_t recovered = 0;
+  LogSurvey::Belief belief;
   if (has_database) {
     CORDWOOD_RETURN_IF_ERROR(FromRocksDb(CutTornManifest(env, directory), directory));
-    CORDWOOD_ASSIGN_OR_RETURN(recovered, SurveyDatabase(options, directory));
+    CORDWOOD_ASSIGN_OR_RETURN(belief, SurveyDatabase(options, directory));
   }
+  const std::uint64_t recovered = belief.last_sequence;
   if (recovered < synced) {
     return Damaged(directory + ": recovered up to sequence " + std::to_string(recovered) + ", but " + synced_path + " says that " +
-                   std::to_string(synced) + " was synced");
+                   std::to_string(synced) + " was synced" + (belief.cut.has_value() ? "; its log is believed up to " + Describe(*belief.cut) : ""));
   }
   if (recovered > 0 && !synced_file.ok()) return synced_file.status();
 

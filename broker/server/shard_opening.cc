@@ -31,9 +31,10 @@ ShardOptions ShardOptionsOf(const DataDir& data_dir, const BrokerConfig& config,
 void LogRecovery(ShardId id, const RecoveryReport& report) {
   if (report.created) return LogEvent(EventLevel::kNote, ShardLabel(id) + ": created");
   if (report.clean_stop) return LogEvent(EventLevel::kNote, ShardLabel(id) + ": opened after a clean stop");
-  LogEvent(EventLevel::kNote, ShardLabel(id) + ": recovered after an unclean stop up to sequence " + std::to_string(report.recovered_sequence) +
+  LogEvent(report.log_cut.has_value() ? EventLevel::kWarning : EventLevel::kNote,
+           ShardLabel(id) + ": recovered after an unclean stop up to sequence " + std::to_string(report.recovered_sequence) +
                                   ", synced was " + std::to_string(report.synced_sequence) +
-                                  (report.tail_cut ? "; an unsynced tail was cut at its first hole" : ""));
+                                  (report.log_cut.has_value() ? "; an unsynced tail of its log was cut at " + Describe(*report.log_cut) : ""));
 }
 
 std::string Gigabytes(std::uint64_t bytes) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Blocks of 32 KiB of fragments: masked crc32c u32 over type and payload, length u16, type u8, payload; little-endian. A block's last bytes that
+// Blocks of fragments: masked crc32c u32 over type and payload, length u16, type u8, payload; little-endian. A block's last bytes that
 // hold no header are zero.
 #include "storage/log/manifest_tail.h"
 
@@ -7,12 +7,11 @@
 #include <cstdint>
 
 #include "storage/base/crc32c.h"
+#include "storage/log/log_fragments.h"
 
 namespace cordwood {
 namespace {
 
-constexpr std::size_t kBlockBytes = 32 * 1024;
-constexpr std::size_t kHeaderBytes = 7;
 constexpr std::uint32_t kMaskDelta = 0xA282EAD8;
 enum FragmentType : std::uint8_t { kFull = 1, kFirst = 2, kMiddle = 3, kLast = 4 };
 
@@ -25,11 +24,11 @@ struct Fragment {
 
 // The whole fragment that begins at `at`; nullopt: cut, torn, zeros or damaged.
 std::optional<Fragment> FragmentAt(std::string_view manifest, std::size_t at) {
-  if (at + kHeaderBytes > manifest.size()) return std::nullopt;
+  if (at + kLogHeaderBytes > manifest.size()) return std::nullopt;
   const std::size_t length = Byte(manifest, at + 4) | Byte(manifest, at + 5) << 8;
   const std::uint32_t type = Byte(manifest, at + 6);
-  const std::size_t end = at + kHeaderBytes + length;
-  if (type < kFull || type > kLast || end > std::min(manifest.size(), (at / kBlockBytes + 1) * kBlockBytes)) return std::nullopt;
+  const std::size_t end = at + kLogHeaderBytes + length;
+  if (type < kFull || type > kLast || end > std::min(manifest.size(), (at / kLogBlockBytes + 1) * kLogBlockBytes)) return std::nullopt;
   const std::uint32_t crc = Crc32c(manifest.substr(at + 6, 1 + length));
   const std::uint32_t masked = (crc >> 15 | crc << 17) + kMaskDelta;
   const std::uint32_t stored = Byte(manifest, at) | Byte(manifest, at + 1) << 8 | Byte(manifest, at + 2) << 16 | Byte(manifest, at + 3) << 24;
@@ -43,8 +42,8 @@ std::optional<std::size_t> TornManifestEnd(std::string_view manifest) {
   std::size_t whole_end = 0;  // of the last whole record
   std::size_t at = 0;
   while (at < manifest.size()) {
-    const std::size_t left = kBlockBytes - at % kBlockBytes;
-    if (left < kHeaderBytes) {
+    const std::size_t left = kLogBlockBytes - at % kLogBlockBytes;
+    if (left < kLogHeaderBytes) {
       at += left;
       continue;
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where a RocksDB manifest ends that a power cut has torn; pure. Format: RocksDB's wiki, "Write Ahead Log File Format".
+// Where a RocksDB manifest ends that a power cut has torn; pure. Format: storage/log/log_fragments.h.
 #pragma once
 
 #include <cstddef>

@@ -117,27 +117,39 @@ class HoleTest : public RecoveryTest {
     if (touch_manifest) TouchManifest();
     const std::string path = LogPath();
     Crash();
-    Zero(path, start + kLogBlock, kLogBlock);
+    hole_file_ = std::filesystem::path(path).filename();
+    hole_byte_ = start + kLogBlock;
+    Zero(path, hole_byte_, kLogBlock);
   }
   void ExpectSurvivors() {
     ASSERT_OK(Open());
     ASSERT_OK(OpenLog());
     ExpectRecords(survivors_);
   }
+  void ExpectCutAtTheHole() {
+    ASSERT_TRUE(store_->recovery().log_cut.has_value());
+    const LogCut& cut = *store_->recovery().log_cut;
+    EXPECT_EQ(cut.file, hole_file_);
+    EXPECT_EQ(cut.byte, hole_byte_);
+    EXPECT_EQ(cut.last_sequence, store_->recovery().recovered_sequence);
+    EXPECT_GT(cut.next_sequence, cut.last_sequence + 1);
+  }
   std::int64_t survivors_ = 0;
+  std::string hole_file_;
+  std::size_t hole_byte_ = 0;
 };
 
 TEST_F(HoleTest, ALostPageAtARecordBoundaryEndsTheLog) {
   WriteAndLoseABlock(/*touch_manifest=*/false);
   ExpectSurvivors();
-  EXPECT_TRUE(store_->recovery().tail_cut);
+  ExpectCutAtTheHole();
 }
 
 // Before 7.0, RocksDB wrote into the manifest the sequence number that writers had reached, not what was in tables: then the hole would lie below it.
 TEST_F(HoleTest, AManifestWrittenAfterTheHoleDoesNotHideIt) {
   WriteAndLoseABlock(/*touch_manifest=*/true);
   ExpectSurvivors();
-  EXPECT_TRUE(store_->recovery().tail_cut);
+  ExpectCutAtTheHole();
 }
 
 TEST_F(HoleTest, WhatIsWrittenBehindACutSurvivesTheNextCrash) {
@@ -147,7 +159,7 @@ TEST_F(HoleTest, WhatIsWrittenBehindACutSurvivesTheNextCrash) {
   AppendBytes(100);
   Promise();
   Reopen();
-  EXPECT_FALSE(store_->recovery().tail_cut);
+  EXPECT_FALSE(store_->recovery().log_cut.has_value());
   ExpectRecords(survivors_ + 2);
 }
 
@@ -166,10 +178,12 @@ TEST_F(RecoveryTest, LessThanWasSyncedIsDamageAndChangesNothing) {
   Crash();
   std::filesystem::resize_file(path, std::filesystem::file_size(path) - 1);
   const auto files_before = Files();
+  const std::string name = std::filesystem::path(path).filename();
   for (int i = 0; i < 2; ++i) {
     const Status refused = Open();
     EXPECT_THAT(refused, FailsWith(Reason::kShardDamaged));
-    EXPECT_THAT(MessageOf(refused), ::testing::AllOf(::testing::HasSubstr(options_.directory), ::testing::HasSubstr("was synced")));
+    EXPECT_THAT(MessageOf(refused), ::testing::AllOf(::testing::HasSubstr(options_.directory), ::testing::HasSubstr("was synced; its log is believed up to byte"),
+                                                     ::testing::HasSubstr(" of " + name)));
     EXPECT_EQ(Files(), files_before);
   }
 }
@@ -178,11 +192,15 @@ TEST_F(RecoveryTest, AnUnsyncedTornTailIsCut) {
   Start();
   AppendBytes(1000);
   Promise();
+  const std::size_t whole = LogBytes();
   AppendBytes(1000);
   const std::string path = LogPath();
   Crash();
   std::filesystem::resize_file(path, std::filesystem::file_size(path) - 1);
   ASSERT_OK(Open());
+  ASSERT_TRUE(store_->recovery().log_cut.has_value());
+  EXPECT_EQ(Describe(*store_->recovery().log_cut),
+            Describe(LogCut{std::filesystem::path(path).filename(), whole, store_->recovery().recovered_sequence, 0}));
   ASSERT_OK(OpenLog());
   ExpectRecords(1);
 }

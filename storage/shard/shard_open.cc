@@ -93,11 +93,12 @@ Status ShardStore::Recover() {
     if (survey.recovered_sequence > 0 && !synced_file.ok()) return synced_file.status();
     if (survey.recovered_sequence < recovery_.synced_sequence) {
       return Error(Reason::kShardDamaged, directory + ": recovered up to sequence " + std::to_string(survey.recovered_sequence) + ", but " +
-                                              std::to_string(recovery_.synced_sequence) + " was synced");
+                                              std::to_string(recovery_.synced_sequence) + " was synced" +
+                                              (survey.log_cut.has_value() ? "; its log is believed up to " + Describe(*survey.log_cut) : ""));
     }
   }
   CORDWOOD_ASSIGN_OR_RETURN(db_, OpenGated(db_options, directory, survey));
-  recovery_.tail_cut = survey.tail_cut;
+  recovery_.log_cut = survey.log_cut;
   recovery_.flushed_sequence = survey.flushed_sequence;
   recovery_.recovered_sequence = survey.recovered_sequence;
   if (survey.recovered_sequence < recovery_.synced_sequence || db_->GetLatestSequenceNumber() != survey.recovered_sequence) {

@@ -5,12 +5,14 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/time/time.h"
 #include "storage/base/clock.h"
 #include "storage/base/ids.h"
 #include "storage/base/reason.h"
+#include "storage/log/log_cut.h"
 #include "storage/shard/write_group.h"
 
 namespace rocksdb {
@@ -41,7 +43,7 @@ struct ShardOptions {
 struct RecoveryReport {
   bool created = false;      // the shard was empty
   bool clean_stop = false;   // Close() ended the last run
-  bool tail_cut = false;     // recovery stopped at a hole in the unsynced tail of the write-ahead log
+  std::optional<LogCut> log_cut;  // recovery stopped at a hole in the unsynced tail of the write-ahead log, or before its torn end
   std::uint64_t flushed_sequence = 0;
   std::uint64_t recovered_sequence = 0;
   std::uint64_t synced_sequence = 0;  // by the synced file: what had to be there

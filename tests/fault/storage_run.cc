@@ -109,8 +109,8 @@ Status StorageRun::OpenStore() {
   store_ = *std::move(opened);
   const RecoveryReport& recovery = store_->recovery();
   Trace("opened: flushed " + std::to_string(recovery.flushed_sequence) + ", recovered " + std::to_string(recovery.recovered_sequence) +
-        ", synced " + std::to_string(recovery.synced_sequence) + (recovery.tail_cut ? ", tail cut" : ""));
-  if (recovery.tail_cut) ++counts_.tails_cut;
+        ", synced " + std::to_string(recovery.synced_sequence) + (recovery.log_cut.has_value() ? ", cut at " + Describe(*recovery.log_cut) : ""));
+  if (recovery.log_cut.has_value() && recovery.log_cut->next_sequence > 0) ++counts_.tails_cut;
   failures_before_ = disk_.failures();
   return MatchAndAdopt();
 }

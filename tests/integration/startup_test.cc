@@ -15,6 +15,7 @@
 namespace cordwood::testing {
 namespace {
 
+using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
 
 class StartupTest : public ::testing::Test {
@@ -203,6 +204,17 @@ TEST_F(StartupTest, AShardIsNotTouchedWhereTheMetadataIsRefused) {
   FlipByte(data_dir() + "/meta.synced", 4096 + 3);
   ExpectDirRefused("a damaged meta.synced", data_dir(), {"meta.synced", "it was left as it is"});
   EXPECT_TRUE(ShardFiles() == before);
+}
+
+TEST_F(StartupTest, ATornEndOfTheLogIsCutAndSaidWithItsPlace) {
+  MakeData(/*killed=*/true);
+  const std::string log = FindFile(".log");
+  const auto whole = std::filesystem::file_size(log);
+  WriteFile(log, ReadFile(log) + std::string("\x12\x34\x56\x78\x40\x00\x01half a record", 20));
+  auto broker = StartOver(data_dir());
+  ASSERT_TRUE(broker.ok()) << MessageOf(broker.status());
+  EXPECT_THAT((*broker)->Log(), ContainsRegex("warn  shard-000: recovered after an unclean stop .* cut at byte " + std::to_string(whole) + " of " +
+                                              std::filesystem::path(log).filename().string() + ", behind sequence [0-9]+: what follows is torn"));
 }
 
 TEST_F(StartupTest, ALostFileIsNamed) {

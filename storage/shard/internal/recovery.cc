@@ -1,44 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-// Two WAL filters: one that only writes down what the log holds, one that lets it in up to the first hole.
+// The second of the two WAL filters, the one that lets the log in up to its first hole; the first is LogSurvey.
 #include "storage/shard/internal/recovery.h"
 
 #include <utility>
-#include <vector>
 
 #include "rocksdb/env.h"
 #include "rocksdb/metadata.h"
 #include "rocksdb/wal_filter.h"
 #include "rocksdb/write_batch.h"
 #include "storage/log/sequence_gate.h"
+#include "storage/rocksdb/log_survey.h"
 #include "storage/shard/internal/rocksdb_access.h"
 
 namespace cordwood {
 namespace {
-
-// Applies nothing; remembers the records as runs without holes.
-class SurveyFilter final : public rocksdb::WalFilter {
- public:
-  struct Run {
-    std::uint64_t first;
-    std::uint64_t operations;
-  };
-  const char* Name() const override { return "cordwood.SurveyFilter"; }
-  WalProcessingOption LogRecordFound(unsigned long long, const std::string&, const rocksdb::WriteBatch& batch, rocksdb::WriteBatch*,
-                                     bool*) override {
-    const std::uint64_t sequence = SequenceOfWriteBatch(batch.Data());
-    const std::uint64_t operations = batch.Count();
-    if (!runs_.empty() && runs_.back().first + runs_.back().operations == sequence) {
-      runs_.back().operations += operations;
-    } else {
-      runs_.push_back({sequence, operations});
-    }
-    return WalProcessingOption::kIgnoreCurrentRecord;
-  }
-  const std::vector<Run>& runs() const { return runs_; }
-
- private:
-  std::vector<Run> runs_;
-};
 
 class GateFilter final : public rocksdb::WalFilter {
  public:
@@ -81,7 +56,7 @@ Status CheckBlobFiles(rocksdb::DB& db, const std::string& directory) {
 }  // namespace
 
 StatusOr<ShardSurvey> SurveyShard(const rocksdb::Options& options, const std::string& directory) {
-  SurveyFilter filter;
+  LogSurvey filter;
   rocksdb::Options read_only = options;
   read_only.wal_filter = &filter;
   read_only.listeners.clear();
@@ -92,12 +67,9 @@ StatusOr<ShardSurvey> SurveyShard(const rocksdb::Options& options, const std::st
   CORDWOOD_RETURN_IF_ERROR(CheckBlobFiles(*db, directory));
   ShardSurvey survey;
   survey.flushed_sequence = db->GetLatestSequenceNumber();  // no record of the log was applied
-  SequenceGate gate(survey.flushed_sequence);
-  for (const SurveyFilter::Run& run : filter.runs()) {
-    if (!gate.Admit(run.first, run.operations)) break;
-  }
-  survey.recovered_sequence = gate.last();
-  survey.tail_cut = gate.stopped();
+  LogSurvey::Belief belief = filter.BeliefFrom(survey.flushed_sequence, *options.env, directory);
+  survey.recovered_sequence = belief.last_sequence;
+  survey.log_cut = std::move(belief.cut);
   return survey;
 }
 
@@ -109,7 +81,6 @@ StatusOr<std::unique_ptr<rocksdb::DB>> OpenGated(rocksdb::Options options, const
   if (!opened.ok()) return OpenError(opened, directory);
   std::unique_ptr<rocksdb::DB> db(raw);
   survey.recovered_sequence = filter.gate().last();
-  survey.tail_cut = survey.tail_cut || filter.gate().stopped();
   return db;
 }
 

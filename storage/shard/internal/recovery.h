@@ -4,11 +4,13 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "rocksdb/db.h"
 #include "rocksdb/options.h"
 #include "storage/base/reason.h"
+#include "storage/log/log_cut.h"
 
 namespace cordwood {
 
@@ -16,12 +18,11 @@ namespace cordwood {
 struct ShardSurvey {
   std::uint64_t flushed_sequence = 0;    // the last sequence number that is in table files
   std::uint64_t recovered_sequence = 0;  // the last one with no hole before it
-  bool tail_cut = false;                 // the write-ahead log goes on behind a hole
+  std::optional<LogCut> log_cut;         // more stands in the write-ahead log than that
 };
 
-// RocksDB's point-in-time recovery continues behind a stretch of the log that was lost at a record boundary, or behind the missing tail of
-// an older file. The survey reads the log through a filter and finds the first hole. It begins at the manifest's sequence number, which since RocksDB 7.0 is
-// exactly the last one in table files (before, it was what writers had reached meanwhile; a test watches over it).
+// Through a LogSurvey. It begins at the manifest's sequence number, which since RocksDB 7.0 is exactly the last one in table files (before, it was what
+// writers had reached meanwhile; a test watches over it).
 // SHARD_DAMAGED if a file is damaged or missing, STORAGE_ERROR if it cannot be read.
 StatusOr<ShardSurvey> SurveyShard(const rocksdb::Options& options, const std::string& directory);
 
