@@ -17,6 +17,20 @@ Status CheckPartitionLimit(const ClusterImage& image, std::int64_t added, const 
                                            " more do not fit");
 }
 
+char WithoutDot(char c) { return c == '.' ? '_' : c; }
+
+// Kafka's rule: its metrics and many a tool write '_' for '.', so that two such topics would be one there.
+Status CheckCollision(const ClusterImage& image, const std::string& name) {
+  if (name.find_first_of("._") == std::string::npos) return absl::OkStatus();
+  const auto same = [](char a, char b) { return WithoutDot(a) == WithoutDot(b); };
+  for (const auto& topic : image.topics()) {
+    if (!std::equal(name.begin(), name.end(), topic->name.begin(), topic->name.end(), same)) continue;
+    return Error(Reason::kInvalidTopic, "topic \"" + name + "\" collides with the existing topic \"" + topic->name +
+                                            "\": names must differ in more than '.' and '_', which metrics write alike");
+  }
+  return absl::OkStatus();
+}
+
 Status ConfigureTopic(TopicImage& topic, std::int64_t replicas) {
   CORDWOOD_ASSIGN_OR_RETURN(topic.config, ParseTopicConfig(topic.configs));
   if (topic.config.min_insync_replicas <= replicas) return absl::OkStatus();
@@ -31,6 +45,7 @@ StatusOr<TopicImage> PlanTopic(const ClusterImage& image, const TopicSpec& spec,
   if (image.FindTopic(spec.name) != nullptr) {
     return Error(Reason::kTopicAlreadyExists, "topic \"" + spec.name + "\" already exists");
   }
+  CORDWOOD_RETURN_IF_ERROR(CheckCollision(image, spec.name));
   if (spec.partitions < 1) {
     return Error(Reason::kInvalidPartitions, "partitions must be 1 or more, not " + std::to_string(spec.partitions));
   }

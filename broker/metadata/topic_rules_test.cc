@@ -49,6 +49,16 @@ TEST_F(TopicRulesTest, BadSpecsAreRefusedWithTheirReasons) {
   EXPECT_THAT(Plan({"clicks", 1, 0, {{"cleanup.policy", "compact"}}}), HasReason(Reason::kCompactionUnsupported));
 }
 
+TEST_F(TopicRulesTest, NamesThatDifferOnlyInDotsAndUnderscoresCollide) {
+  image_ = ImageOf({{"eu.orders_new", 1}});
+  for (const char* name : {"eu_orders_new", "eu.orders.new", "eu_orders.new"}) {
+    EXPECT_THAT(Plan({name, 1, 0, {}}), HasReason(Reason::kInvalidTopic)) << name;
+    EXPECT_THAT(Plan({name, 1, 0, {}}), SaysThat("collides with the existing topic \"eu.orders_new\"")) << name;
+  }
+  EXPECT_THAT(Plan({"eu.orders_new", 1, 0, {}}), HasReason(Reason::kTopicAlreadyExists));
+  for (const char* name : {"eu-orders-new", "eu.orders_ne", "eu.orders_new_", "euxorders_new"}) EXPECT_EQ(Plan({name, 1, 0, {}}), absl::OkStatus()) << name;
+}
+
 TEST_F(TopicRulesTest, LimitsHoldOverAllTopics) {
   EXPECT_EQ(Plan({"clicks", 6, 0, {}}), absl::OkStatus());
   EXPECT_THAT(Plan({"clicks", 7, 0, {}}), HasReason(Reason::kLimitExceeded));
