@@ -114,7 +114,7 @@ StatusOr<std::vector<LocatedPartition>> Locate(SharedConnection& connection, con
 }
 
 StatusOr<TopicImage> FreshTopic(SharedConnection& connection, std::string_view topic) {
-  CORDWOOD_RETURN_IF_ERROR(Retry(connection, [&](absl::Duration left) { return connection.metadata.Refresh(topic, left); }));
+  CORDWOOD_RETURN_IF_ERROR(Retry(connection, [&](absl::Duration left) { return connection.metadata.Refresh(topic, left).status(); }));
   return connection.metadata.Get(topic);
 }
 

@@ -3,7 +3,6 @@
 #include "cordwood/producer.h"
 
 #include <algorithm>
-#include <atomic>
 #include <thread>
 #include <utility>
 
@@ -12,8 +11,6 @@
 #include "client/failure.h"
 #include "client/internal/produce_client.h"
 #include "cordwood/client.h"
-#include "storage/base/clock.h"
-#include "storage/base/strings.h"
 
 namespace cordwood {
 namespace {
@@ -25,10 +22,6 @@ constexpr std::size_t kBatchBytesMax = std::size_t{8} << 20;
 constexpr std::size_t kMemoryBytesMax = std::size_t{1} << 40;
 constexpr milliseconds kHour = std::chrono::hours(1);
 constexpr milliseconds kDay = std::chrono::hours(24);
-constexpr absl::Duration kTopicAgeMax = absl::Minutes(4);       // less than ProduceClient's, which does not know our deadline
-constexpr absl::Duration kMemoryPoll = absl::Milliseconds(1);   // memory comes back a batch at a time
-
-absl::Duration Now() { return Clock::System().Monotonic(); }
 
 Status Check(const ProducerOptions& options) {
   using client::CheckBounds;
@@ -73,7 +66,8 @@ client::ProduceOptions ToInternal(const ProducerOptions& options, absl::Duration
   out.batch_bytes = options.batch_bytes;
   out.linger = absl::FromChrono(options.linger);
   out.memory_bytes_max = options.memory_bytes_max;
-  out.send_timeout = absl::ZeroDuration();  // State::Send() waits, because it knows the deadline and the thread
+  out.record_bytes_max = kRecordBytesMax;
+  out.send_timeout = absl::FromChrono(options.max_block);
   out.codec = ToCodec(options.compression);
   out.core.acks = ToInternal(options.acks);
   out.core.idempotent = options.idempotence;
@@ -109,14 +103,13 @@ struct Producer::State {
     std::thread::id id;
     loop.Run([&id] { id = std::this_thread::get_id(); });
     callbacks = std::make_shared<CallbackThread>(id, connection->on_exception);
+    if (!options.on_connection) return;
+    client.OnConnectionChange([this](const Status& status) { callbacks->Run([&] { options.on_connection(client::ToResult(status)); }); });
   }
 
   // `done(Result<RecordMetadata>)` runs once; it does not throw.
   template <class Done>
   void Submit(std::string_view topic, const ProducerRecord& record, Done done);
-  Status Send(std::string_view topic, const ProducerRecord& record, const client::AckCallback& ack);
-  Status LearnTopic(std::string_view topic, absl::Duration deadline);
-  bool Knows(std::string_view topic);  // false also for one thread now and then, whose turn it is to look again
   Result<void> Close(milliseconds timeout);
 
   const std::shared_ptr<client::SharedConnection> connection;
@@ -124,16 +117,13 @@ struct Producer::State {
   std::shared_ptr<CallbackThread> callbacks;
   client::ClientLoop loop{"cw-producer"};
   client::ProduceClient client;
-  std::atomic<bool> closed{false};  // ends waits for metadata
-  Mutex mu;
-  StringMap<absl::Duration> learned ABSL_GUARDED_BY(mu);  // by topic: when
 };
 
 template <class Done>
 void Producer::State::Submit(std::string_view topic, const ProducerRecord& record, Done done) {
   auto held = std::make_unique<Done>(std::move(done));
   // A bare pointer, because it fits into std::function without another allocation. Whoever runs the callback owns it; on an error nobody does.
-  const Status status = Send(topic, record, [bare = held.get()](const StatusOr<client::RecordAck>& ack) {
+  const Status status = client.Send(topic, ToInternal(record), [bare = held.get()](const StatusOr<client::RecordAck>& ack) {
     const std::unique_ptr<Done> owned(bare);
     (*owned)(ToResult(ack));
   });
@@ -141,49 +131,7 @@ void Producer::State::Submit(std::string_view topic, const ProducerRecord& recor
   (void)held.release();
 }
 
-bool Producer::State::Knows(std::string_view topic) {
-  MutexLock lock(mu);
-  const auto found = learned.find(topic);
-  if (found == learned.end()) return false;
-  if (Now() - found->second < kTopicAgeMax) return true;
-  found->second = Now();  // this thread asks again; the others go on with what is known
-  return false;
-}
-
-// Asks until `deadline`, but only once about a topic that is known: what was true before may still be.
-Status Producer::State::LearnTopic(std::string_view topic, absl::Duration deadline) {
-  client::Backoff backoff;
-  while (true) {
-    if (closed) return Error(Reason::kShuttingDown, "the producer is closed");
-    const Status status = connection->metadata.Refresh(topic, std::max(deadline - Now(), absl::Milliseconds(1)));
-    const absl::Duration wait = backoff.Next();
-    {
-      MutexLock lock(mu);
-      if (status.ok() || (client::IsTransportError(status) && learned.contains(topic))) {
-        learned[std::string(topic)] = Now();
-        return absl::OkStatus();
-      }
-      if (const auto found = learned.find(topic); found != learned.end()) learned.erase(found);
-    }
-    if (!client::IsRetriable(status) || loop.in_loop() || Now() + wait >= deadline) return status;
-    absl::SleepFor(wait);
-  }
-}
-
-Status Producer::State::Send(std::string_view topic, const ProducerRecord& record, const client::AckCallback& ack) {
-  const absl::Duration deadline = Now() + absl::FromChrono(options.max_block);
-  if (!Knows(topic)) CORDWOOD_RETURN_IF_ERROR(LearnTopic(topic, deadline));
-  const client::ProduceRecord inner = ToInternal(record);
-  while (true) {
-    const Status status = client.Send(topic, inner, ack);
-    // On the loop's own thread waiting would keep the memory from coming back.
-    if (ReasonOf(status) != Reason::kRequestTimedOut || loop.in_loop() || Now() + kMemoryPoll >= deadline) return status;
-    absl::SleepFor(kMemoryPoll);
-  }
-}
-
 Result<void> Producer::State::Close(milliseconds timeout) {
-  closed = true;
   const Status status = client.Close(absl::FromChrono(timeout));
   loop.Stop();
   return client::ToResult(status);

@@ -19,6 +19,13 @@ namespace cordwood {
 enum class Compression { kNone, kGzip, kSnappy, kLz4, kZstd };
 enum class Acks { kNone, kLeader, kAll };
 
+// Of key, value and headers together; Send() refuses more, because no broker takes such a request.
+inline constexpr std::size_t kRecordBytesMax = 8 * 1024 * 1024;
+
+// Why the connection broke while records wait for it; a success once it is back. On the producer's thread, where it must not block; what it
+// throws is caught. The producer keeps trying whatever it does.
+using ConnectionHook = std::function<void(const Result<void>&)>;
+
 // The names in brackets are Kafka's. Bounds are inclusive.
 struct ProducerOptions {
   std::size_t batch_bytes = 128 * 1024;                 // [batch.size] 1 to 8 MiB; a batch is sent before it would exceed this
@@ -30,6 +37,7 @@ struct ProducerOptions {
   Acks acks = Acks::kAll;                               // [acks]
   bool idempotence = true;                              // [enable.idempotence] each record once, in order, through retries; not with Acks::kNone
   std::chrono::milliseconds close_timeout{5'000};       // 0 to 1 h; how long the destructor waits for acknowledgements
+  ConnectionHook on_connection = {};                    // told when the connection breaks and when it is back
 };
 
 using DeliveryCallback = std::function<void(const Result<RecordMetadata>&)>;
@@ -61,7 +69,7 @@ class CORDWOOD_EXPORT Producer {
   // when this returns, soon after `timeout` whatever the broker does. Idempotent.
   Result<void> Close(std::chrono::milliseconds timeout);
 
-  // By callbacks and by functions given to then().
+  // By callbacks, by functions given to then() and by on_connection.
   std::uint64_t exceptions_caught() const;
 
  private:

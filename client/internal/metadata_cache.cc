@@ -24,18 +24,17 @@ StatusOr<TopicImage> MetadataCache::Get(std::string_view topic, absl::Duration t
   return image;
 }
 
-Status MetadataCache::Refresh(std::string_view topic, absl::Duration timeout) {
+StatusOr<TopicImage> MetadataCache::Refresh(std::string_view topic, absl::Duration timeout) {
   StatusOr<TopicImage> image = Ask(topic, timeout);
-  const Status status = image.status();
   MutexLock lock(mu_);
   const absl::Duration now = Clock::System().Monotonic();
   const auto found = topics_.find(topic);
   if (image.ok()) {
-    topics_[std::string(topic)] = Entry{*std::move(image), now};
-  } else if (found != topics_.end() && IsTransportError(status)) {
+    topics_[std::string(topic)] = Entry{*image, now};
+  } else if (found != topics_.end() && IsTransportError(image.status())) {
     found->second.fetched = now;
   }
-  return status;
+  return image;
 }
 
 void MetadataCache::Forget(std::string_view topic) {

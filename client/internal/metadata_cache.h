@@ -33,7 +33,7 @@ class MetadataCache {
   // UNKNOWN_TOPIC_OR_PARTITION with the broker's suggestion, or what the call met.
   StatusOr<TopicImage> Get(std::string_view topic, absl::Duration timeout = absl::InfiniteDuration());
   // Asks the broker whatever is known, for `timeout` at most; what is known passes for fresh if no broker can be asked.
-  Status Refresh(std::string_view topic, absl::Duration timeout);
+  StatusOr<TopicImage> Refresh(std::string_view topic, absl::Duration timeout);
   // The next Get() asks the broker.
   void Forget(std::string_view topic);
 

@@ -12,7 +12,8 @@ namespace cordwood::client {
 namespace {
 
 constexpr std::size_t kRecordOverheadBytes = 64;  // callback and bookkeeping
-constexpr absl::Duration kLearnBackoff = absl::Seconds(1);  // while no broker answers about a topic that is known
+constexpr absl::Duration kRelearnBackoff = absl::Seconds(10);  // while no broker answers about a topic that is known
+constexpr absl::Duration kRelearnPatience = absl::Seconds(1);  // of a Send() that could go on with what is known
 
 absl::Duration Now() { return Clock::System().Monotonic(); }
 
@@ -47,31 +48,44 @@ void ProduceClient::OnConnectionChange(std::function<void(const Status&)> callba
   loop_.Run([&] { session_.OnConnectionChange(std::move(callback)); });
 }
 
-Status ProduceClient::LearnTopic(std::string_view topic) {
-  {
-    MutexLock lock(mu_);
-    if (refusing_) return Error(Reason::kShuttingDown, "the producer is closed");
-    const auto found = topics_.find(topic);
-    if (found != topics_.end() && Now() < found->second->learn_at) return absl::OkStatus();
-  }
-  StatusOr<TopicImage> image = metadata_.Get(topic);  // not under the lock
-  bool wake = false;
-  {
-    MutexLock lock(mu_);
-    const auto found = topics_.find(topic);
-    if (!image.ok()) {
-      if (found == topics_.end() || ReasonOf(image.status()) == Reason::kUnknownTopicOrPartition) return image.status();
-      found->second->learn_at = Now() + kLearnBackoff;  // what is known may still be true
+ProduceClient::Topic* ProduceClient::Find(std::string_view topic) {
+  const auto found = topics_.find(topic);
+  return found == topics_.end() ? nullptr : found->second.get();
+}
+
+Status ProduceClient::LearnTopic(std::string_view topic, absl::Duration deadline) {
+  Backoff backoff;
+  while (!refusing_) {
+    absl::Duration patience = deadline - Now();
+    if (Topic* known = Find(topic)) {
+      if (known->learn_at > -absl::InfiniteDuration()) patience = std::min(patience, kRelearnPatience);
+      known->learn_at = Now() + kRelearnBackoff;  // the others go on with what is known
+    }
+    mu_.Unlock();
+    StatusOr<TopicImage> image = metadata_.Refresh(topic, std::max(patience, absl::Milliseconds(1)));
+    mu_.Lock();
+    if (image.ok()) {
+      std::unique_ptr<Topic>& known = topics_[std::string(topic)];
+      if (known == nullptr) known = std::make_unique<Topic>();
+      Renew(*known, *std::move(image));
+      if (!posted_ && !closed_.empty()) {
+        posted_ = loop_knows_ = true;
+        loop_.Post([this] { session_.Drain(); });
+      }
       return absl::OkStatus();
     }
-    std::unique_ptr<Topic>& known = topics_[std::string(topic)];
-    if (known == nullptr) known = std::make_unique<Topic>();
-    Renew(*known, *std::move(image));
-    wake = !posted_ && !closed_.empty();
-    if (wake) posted_ = loop_knows_ = true;
+    if (Topic* known = Find(topic)) {
+      if (ReasonOf(image.status()) != Reason::kUnknownTopicOrPartition) return absl::OkStatus();
+      known->learn_at = -absl::InfiniteDuration();
+      return image.status();
+    }
+    const absl::Duration retry_at = Now() + backoff.Next();
+    if (!IsRetriable(image.status()) || loop_.in_loop() || retry_at >= deadline) return image.status();
+    for (absl::Duration left = retry_at - Now(); left > absl::ZeroDuration() && !refusing_; left = retry_at - Now()) {
+      changed_.WaitFor(mu_, absl::ToChronoNanoseconds(left));
+    }
   }
-  if (wake) loop_.Post([this] { session_.Drain(); });
-  return absl::OkStatus();
+  return Error(Reason::kShuttingDown, "the producer is closed");
 }
 
 // Open batches and slots are of one topic id: nothing is carried over to a topic that was created anew.
@@ -99,15 +113,15 @@ void ProduceClient::TopicGone(TopicId id) {
   }
 }
 
-Status ProduceClient::WaitForMemory(std::size_t bytes) {
-  const absl::Duration deadline = Now() + options_.send_timeout;
+Status ProduceClient::WaitForMemory(std::size_t bytes, absl::Duration deadline) {
   const auto full = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return memory_bytes_ > 0 && memory_bytes_ + bytes > options_.memory_bytes_max; };
   if (full() && !refusing_) {
     ++hurrying_;  // what lingers may be all there is to complete
     mu_.Unlock();
     loop_.Post([this] { session_.Drain(); });
     mu_.Lock();
-    absl::Duration left = deadline - Now();
+    // On the loop waiting would keep the memory from coming back.
+    absl::Duration left = loop_.in_loop() ? absl::ZeroDuration() : deadline - Now();
     for (; full() && !refusing_ && left > absl::ZeroDuration(); left = deadline - Now()) {
       changed_.WaitFor(mu_, absl::ToChronoNanoseconds(std::min(left, absl::Hours(1))));
     }
@@ -125,7 +139,7 @@ void ProduceClient::CloseBatch(Topic& topic, std::shared_ptr<OpenBatch>* batch) 
   *batch = nullptr;
 }
 
-bool ProduceClient::Add(Topic& topic, const ProduceRecord& record, AckCallback ack) {
+bool ProduceClient::Add(Topic& topic, absl::Duration now, const ProduceRecord& record, AckCallback ack) {
   const std::int32_t partitions = topic.image.partitions();
   const PartitionIndex partition = record.partition.has_value() ? *record.partition
                                    : record.key.has_value()     ? PartitionOfKey(*record.key, partitions)
@@ -141,7 +155,7 @@ bool ProduceClient::Add(Topic& topic, const ProduceRecord& record, AckCallback a
     batch->slot = *topic.slots[index];
     batch->topic_id = topic.image.id;
     batch->partition = partition;
-    batch->created = Now();
+    batch->created = now;
     batch->topic = &topic;
     batch->by_age = open_.insert(open_.end(), batch);
   }
@@ -166,17 +180,20 @@ Status ProduceClient::Send(std::string_view topic, const ProduceRecord& record, 
     return Error(Reason::kMessageTooLarge, "a record of " + std::to_string(size) + " bytes; no more than " +
                                                std::to_string(options_.record_bytes_max) + " can be sent at once");
   }
-  CORDWOOD_RETURN_IF_ERROR(LearnTopic(topic));
+  const absl::Duration now = Now();
+  const absl::Duration deadline = now + options_.send_timeout;
   bool wake = false;
   {
     MutexLock lock(mu_);
-    CORDWOOD_RETURN_IF_ERROR(WaitForMemory(size + kRecordOverheadBytes));
-    const auto found = topics_.find(topic);
-    if (record.partition.has_value() && (record.partition->value() < 0 || record.partition->value() >= found->second->image.partitions())) {
+    Topic* known = Find(topic);
+    if (known == nullptr || known->learn_at <= now) CORDWOOD_RETURN_IF_ERROR(LearnTopic(topic, deadline));
+    CORDWOOD_RETURN_IF_ERROR(WaitForMemory(size + kRecordOverheadBytes, deadline));
+    known = Find(topic);
+    if (record.partition.has_value() && (record.partition->value() < 0 || record.partition->value() >= known->image.partitions())) {
       return Error(Reason::kUnknownTopicOrPartition, "topic \"" + std::string(topic) + "\" has no partition " + ToString(*record.partition) +
-                                                         "; it has " + std::to_string(found->second->image.partitions()));
+                                                         "; it has " + std::to_string(known->image.partitions()));
     }
-    wake = Add(*found->second, record, std::move(ack));
+    wake = Add(*known, now, record, std::move(ack));
   }
   if (wake) loop_.Post([this] { session_.Drain(); });
   return absl::OkStatus();

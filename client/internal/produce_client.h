@@ -26,7 +26,7 @@ struct ProduceOptions {
   absl::Duration linger = absl::Milliseconds(1);    // linger.ms: an open batch waits no longer
   std::size_t memory_bytes_max = 32 * 1024 * 1024;  // buffer.memory: of records not yet completed
   std::size_t record_bytes_max = 8 * 1024 * 1024;   // a larger record is refused here: no broker takes such a request
-  absl::Duration send_timeout = absl::Seconds(60);  // max.block.ms: how long Send() waits for memory
+  absl::Duration send_timeout = absl::Seconds(60);  // max.block.ms: how long Send() waits for metadata and memory
   absl::Duration metadata_age_max = absl::Minutes(5);  // metadata.max.age.ms: a topic is then looked up again
   Codec codec = Codec::kNone;
   ProduceCoreOptions core;
@@ -42,7 +42,7 @@ struct ProduceRecord {
 
 // Records of one thread to one partition keep their order, through retries and reconnections. By default each is appended exactly
 // once, or its callback gets the error.
-// Threading: Send(), Flush() and Close() from any thread, but not from a callback; callbacks run on the loop.
+// Threading: Send(), Flush() and Close() from any thread, the latter two not from a callback; callbacks run on the loop.
 // Shutdown: Close(deadline) is bounded; the destructor closes with zero patience. `loop` must outlive it.
 class ProduceClient {
  public:
@@ -51,7 +51,8 @@ class ProduceClient {
   ProduceClient(const ProduceClient&) = delete;
   ProduceClient& operator=(const ProduceClient&) = delete;
 
-  // Takes the record, waiting for memory up to send_timeout; meanwhile nothing lingers. On error nothing was taken and `ack` never runs: MESSAGE_TOO_LARGE,
+  // Takes the record, waiting for metadata and memory up to send_timeout together; while it waits for memory nothing lingers. On the loop it
+  // waits for no memory and asks about a topic once. On error nothing was taken and `ack` never runs: MESSAGE_TOO_LARGE,
   // UNKNOWN_TOPIC_OR_PARTITION, REQUEST_TIMED_OUT (no memory), SHUTTING_DOWN (closed), or what the metadata call met. What was taken
   // for a topic that is then deleted fails with UNKNOWN_TOPIC_ID, also if one of the same name is created: that is for later records.
   Status Send(std::string_view topic, const ProduceRecord& record, AckCallback ack);
@@ -68,14 +69,16 @@ class ProduceClient {
   struct OpenBatch;  // records of one partition
   struct Topic;
 
-  Status LearnTopic(std::string_view topic);
+  Topic* Find(std::string_view topic) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);  // nullptr: not known
+  // Asks a broker, again and again until `deadline` if nothing is known; what is known serves while none answers. OK: it is known now.
+  Status LearnTopic(std::string_view topic, absl::Duration deadline) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Renew(Topic& topic, TopicImage image) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // With acks none a record is completed once the transport has it: until the broker ends the stream it may be under way.
   void WaitForStreamEnd(absl::Duration deadline);
-  Status WaitForMemory(std::size_t bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  Status WaitForMemory(std::size_t bytes, absl::Duration deadline) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void CloseBatch(Topic& topic, std::shared_ptr<OpenBatch>* batch) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // True if the loop must be woken.
-  bool Add(Topic& topic, const ProduceRecord& record, AckCallback ack) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  bool Add(Topic& topic, absl::Duration now, const ProduceRecord& record, AckCallback ack) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Loop: closes batches that have lingered long enough, takes all closed ones, in order. How long until the next is due.
   absl::Duration TakeClosed(std::vector<std::shared_ptr<UnbuiltBatch>>* closed);
   // Loop: the broker knows no topic of this id; the next Send() asks for the name again.

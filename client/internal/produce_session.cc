@@ -114,7 +114,7 @@ void ProduceSession::Tick() {
   core_.Tick(Now());
   if (call_ && core_.overdue(Now())) {
     call_.Reset();
-    Broken(absl::DeadlineExceededError("the broker owes an answer for too long"));
+    Broken(TransportError("the broker owes an answer for too long"));
   }
   Pump();
 }
@@ -195,7 +195,7 @@ void ProduceSession::Broken(const Status& status) {
   if (EndsForGood(status)) core_.FailAll(status);
   MoveOn(channel_, status);
   if (!core_.idle() && !std::exchange(unwell_, true) && on_change_) {
-    on_change_(status.ok() ? absl::UnavailableError("the broker ended the stream") : status);
+    on_change_(status.ok() ? TransportError("the broker ended the stream") : status);
   }
   if (const auto ended = std::exchange(on_stream_end_, nullptr)) ended();
   Reopen(wait);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The public producer while its broker stops, stands still, is killed or comes back: every record has one outcome, every call ends in time.
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include <atomic>
 #include <string>
@@ -167,6 +168,33 @@ TEST_P(ProducerOutageTest, ClosedWithoutPatienceARecordThatLingersHasItsOutcome)
   EXPECT_EQ(outcomes_.Wrong(), "");
 }
 
+// Of the calling thread: how often it gave up its core to wait.
+long Waits() {
+  rusage usage{};
+  getrusage(RUSAGE_THREAD, &usage);
+  return usage.ru_nvcsw;
+}
+
+TEST_P(ProducerOutageTest, ASendThatWaitsForMemorySleepsUntilItsDeadline) {
+  Producer producer = NewProducer();
+  EXPECT_TRUE(SendInTime(producer, 0));
+  EXPECT_TRUE(producer.Flush(milliseconds(20'000)).ok());
+  Break();
+  absl::Duration took;
+  long waits = 0;
+  for (int i = 1; i < 10'000 && outcomes_.failures().empty(); ++i) {
+    const absl::Time start = absl::Now();
+    waits = Waits();
+    EXPECT_TRUE(SendInTime(producer, i));
+    waits = Waits() - waits;
+    took = absl::Now() - start;
+  }
+  ASSERT_FALSE(outcomes_.failures().empty());
+  EXPECT_EQ(outcomes_.failures()[0].code(), Errc::kRequestTimedOut);
+  EXPECT_GE(took, absl::FromChrono(kDeadline));
+  EXPECT_LT(waits, 30);  // a look every millisecond would be ten times as many
+}
+
 INSTANTIATE_TEST_SUITE_P(Outages, ProducerOutageTest, ::testing::Values(Outage::kTerminated, Outage::kPaused, Outage::kKilled), NameOf);
 
 class ProducerRestartTest : public ClientTest {};
@@ -202,6 +230,29 @@ TEST_F(ProducerRestartTest, NothingIsLostOrDoubledAndTheOrderIsKept) {
   EXPECT_EQ(outcomes.Wrong(), "");
   EXPECT_EQ(outcomes.acknowledged(), static_cast<std::size_t>(sent));
   EXPECT_EQ(Values("t"), expected);
+}
+
+TEST_F(ProducerRestartTest, ABrokenConnectionIsToldAndSoIsItsReturn) {
+  Mutex mu;
+  std::vector<std::string> told;
+  producer_options_.on_connection = [&](const Result<void>& connection) {
+    MutexLock lock(mu);
+    told.push_back(connection ? "back" : std::string(connection.error().name()));
+    throw std::runtime_error("hook");
+  };
+  Producer producer = NewProducer();
+  EXPECT_TRUE(producer.Send("t", Value("a")).get().ok());
+  broker_->Kill9();
+  Future<RecordMetadata> waits = producer.Send("t", Value("b"));
+  EXPECT_TRUE(WaitUntil([&] {
+    MutexLock lock(mu);
+    return !told.empty();
+  }));
+  Start();
+  EXPECT_TRUE(waits.get().ok());
+  EXPECT_TRUE(producer.Close(milliseconds(20'000)).ok());
+  EXPECT_EQ(told, (std::vector<std::string>{"TRANSPORT", "back"}));
+  EXPECT_EQ(producer.exceptions_caught(), 2u);
 }
 
 }  // namespace
