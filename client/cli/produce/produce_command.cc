@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <memory>
 #include <optional>
@@ -16,20 +17,21 @@
 #include "client/cli/interrupt.h"
 #include "client/cli/line_reader.h"
 #include "client/cli/position.h"
+#include "client/cli/produce/produce_outcome.h"
 #include "client/cli/record_format.h"
 #include "client/cli/record_json.h"
 #include "client/cli/session.h"
-#include "client/cli/stdout_writer.h"
 #include "client/cli/table.h"
-#include "client/internal/produce_client.h"
+#include "client/failure.h"
+#include "client/internal/rpc_error.h"
+#include "cordwood/client.h"
 #include "storage/base/clock.h"
 
 namespace cordwood::client {
 namespace {
 
-constexpr std::uint64_t kFailuresNamedMax = 20;
-constexpr std::uint64_t kOutagesNamedMax = 3;  // failures that are about the broker are all alike
 constexpr std::int64_t kBatchBytesMax = 8 * 1024 * 1024;
+constexpr std::int64_t kLingerMsMax = 3'600'000;
 constexpr absl::Duration kProgressEvery = absl::Milliseconds(250);
 
 absl::Duration Now() { return Clock::System().Monotonic(); }
@@ -51,7 +53,7 @@ class KeyRule {
   }
 
   // The first group of the first match, or the whole match without groups; no key where nothing matches.
-  void Cut(std::string_view line, ProduceRecord* record) const {
+  void Cut(std::string_view line, ProducerRecord* record) const {
     record->value = line;
     record->key.reset();
     if (utf8_ != nullptr) {
@@ -93,116 +95,25 @@ class Pace {
   const absl::Duration start_;
 };
 
-// What became of the records. Callbacks come on the client's loop.
-class Outcome {
- public:
-  Outcome(const GlobalOptions& global, const std::string& topic, std::optional<RecordFormat> format, ClientLoop& loop)
-      : global_(global), topic_(topic), format_(std::move(format)), loop_(loop) {}
+void TellConnection(const Result<void>& connection) {
+  const std::string why = connection ? "" : InShort(ToStatus(connection.error().code(), connection.error().message()));
+  std::fprintf(stderr, connection ? "connected again%s\n" : "connection lost (%s); trying again\n", why.c_str());
+}
 
-  AckCallback ForLine(std::uint64_t line, const ProduceRecord& record) {
-    // One word, so that the callback needs no memory of its own: lines below 2^40, records below 2^24 bytes.
-    const std::uint64_t place = line << 24 | std::min<std::uint64_t>(record.value->size(), (1 << 24) - 1);
-    if (!format_.has_value()) return [this, place](const StatusOr<RecordAck>& ack) { Count(place, ack); };
-    auto kept = std::make_shared<std::pair<std::optional<std::string>, std::string>>();
-    if (record.key.has_value()) kept->first = std::string(*record.key);
-    kept->second = std::string(*record.value);
-    return [this, place, kept, timestamp_ms = record.timestamp_ms, headers = record.headers](const StatusOr<RecordAck>& ack) {
-      Count(place, ack);
-      if (!ack.ok()) return;
-      RecordView view{ack->offset, timestamp_ms, std::nullopt, kept->second, headers};
-      if (kept->first.has_value()) view.key = *kept->first;
-      Print(PlacedRecord{topic_, ack->partition, kNoLeaderEpoch, &view});
-    };
-  }
-
-  void Refused(std::uint64_t line, const Status& why) {
-    MutexLock lock(mu_);
-    CountFailure(line, why);
-  }
-
-  struct Counts {
-    std::uint64_t acknowledged = 0;
-    std::uint64_t bytes = 0;      // of acknowledged values
-    std::uint64_t failed = 0;
-    std::uint64_t named = 0;      // of the failed
-    Status first_failure;
-    bool hopeless = false;  // the failures are about the broker, not about the records
-    bool stdout_gone = false;  // the reader went away
-    Status stdout_status;      // why nothing more can be written
-  };
-  Counts counts() {
-    MutexLock lock(mu_);
-    return counts_;
-  }
-  // After the producer is closed.
-  void FlushStdout() { loop_.Run([this] { Flush(); }); }
-  void NameTheRest() {
-    const Counts counts = this->counts();
-    if (counts.failed == counts.named) return;
-    std::fprintf(stderr, global_.output == OutputForm::kJson ? "{\"error\":{\"more_lines\":\"%s\"}}\n" : "error: … and %s more lines\n",
-                 std::to_string(counts.failed - counts.named).c_str());
-  }
-
- private:
-  void Count(std::uint64_t place, const StatusOr<RecordAck>& ack) {
-    MutexLock lock(mu_);
-    if (ack.ok()) {
-      ++counts_.acknowledged;
-      counts_.bytes += place & ((1 << 24) - 1);
-    } else {
-      CountFailure(place >> 24, ack.status());
-    }
-  }
-
-  void CountFailure(std::uint64_t line, const Status& why) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
-    if (counts_.failed++ == 0) counts_.first_failure = why;
-    const ExitCode kind = ExitCodeOf(why);
-    if (kind == kExitUnavailable || kind == kExitAuth) counts_.hopeless = true;
-    if (counts_.named >= (counts_.hopeless ? kOutagesNamedMax : kFailuresNamedMax)) return;
-    ++counts_.named;
-    const bool has_reason = ReasonOf(why) != Reason::kUnknownServerError;
-    const std::string name = has_reason ? std::string(ReasonName(ReasonOf(why))) : CodeName(why.code());
-    if (global_.output == OutputForm::kJson) {
-      std::string text = "{\"error\":{\"line\":" + std::to_string(line) + ",\"reason\":\"" + name + "\",\"message\":";
-      AppendJsonString(IsUtf8(MessageOf(why)) ? MessageOf(why) : "", &text);
-      std::fprintf(stderr, "%s}}\n", text.c_str());
-    } else {
-      std::fprintf(stderr, "error: line %llu: %s  [%s]\n", static_cast<unsigned long long>(line), MessageOf(why).c_str(), name.c_str());
-    }
-  }
-
-  void Print(const PlacedRecord& placed) {
-    format_->Append(placed, out_.buffer());
-    out_.Wrote();
-    if (std::exchange(flush_posted_, true)) return;
-    loop_.Post([this] {
-      flush_posted_ = false;
-      Flush();
-    });
-  }
-
-  void Flush() {
-    out_.Flush();
-    if (!out_.closed() && out_.error() == 0) return;
-    MutexLock lock(mu_);
-    counts_.stdout_gone = out_.closed();
-    counts_.stdout_status = out_.status();
-  }
-
-  const GlobalOptions& global_;
-  const std::string topic_;
-  const std::optional<RecordFormat> format_;
-  ClientLoop& loop_;
-  StdoutWriter out_;            // the loop's
-  bool flush_posted_ = false;   // the loop's
-  Mutex mu_;
-  Counts counts_ ABSL_GUARDED_BY(mu_);
-};
-
-StatusOr<Codec> ParseCodec(const std::string& name) {
-  Codec codec = Codec::kNone;
-  if (CodecFromName(name, &codec)) return codec;
+StatusOr<Compression> ParseCompression(const std::string& name) {
+  if (name == "none") return Compression::kNone;
+  if (name == "gzip") return Compression::kGzip;
+  if (name == "snappy") return Compression::kSnappy;
+  if (name == "lz4") return Compression::kLz4;
+  if (name == "zstd") return Compression::kZstd;
   return Error(Reason::kInvalidRequest, "--compression \"" + name + "\": none, gzip, snappy, lz4 or zstd");
+}
+
+StatusOr<Acks> ParseAcks(const std::string& name) {
+  if (name == "none" || name == "0") return Acks::kNone;
+  if (name == "leader" || name == "1") return Acks::kLeader;
+  if (name == "all" || name == "-1") return Acks::kAll;
+  return Error(Reason::kInvalidRequest, "--acks \"" + name + "\": all, leader or none");
 }
 
 StatusOr<std::int64_t> Named(const char* option, StatusOr<std::int64_t> value) {
@@ -210,23 +121,19 @@ StatusOr<std::int64_t> Named(const char* option, StatusOr<std::int64_t> value) {
   return value;
 }
 
-StatusOr<ProduceOptions> MakeOptions(const GlobalOptions& global, const ProduceCommandOptions& command) {
-  ProduceOptions options;
-  CORDWOOD_ASSIGN_OR_RETURN(options.codec, ParseCodec(command.compression));
+StatusOr<ProducerOptions> MakeOptions(const GlobalOptions& global, const ProduceCommandOptions& command) {
+  ProducerOptions options;
+  CORDWOOD_ASSIGN_OR_RETURN(options.compression, ParseCompression(command.compression));
+  CORDWOOD_ASSIGN_OR_RETURN(options.acks, ParseAcks(command.acks));
+  options.idempotence = options.acks != Acks::kNone;
   CORDWOOD_ASSIGN_OR_RETURN(const std::int64_t batch, Named("--batch-size", ParseBytes(command.batch_bytes)));
   CORDWOOD_ASSIGN_OR_RETURN(const std::int64_t linger, Named("--linger", ParseDurationMs(command.linger)));
   if (batch < 1 || batch > kBatchBytesMax) return Error(Reason::kInvalidRequest, "--batch-size \"" + command.batch_bytes + "\": write a size from 1 to 8MiB");
+  if (linger > kLingerMsMax) return Error(Reason::kInvalidRequest, "--linger \"" + command.linger + "\": write a time of at most 1h");
   options.batch_bytes = static_cast<std::size_t>(batch);
-  options.linger = absl::Milliseconds(linger);
-  options.send_timeout = options.core.delivery_timeout = global.timeout;
-  options.core.answer_timeout = std::min(options.core.answer_timeout, global.timeout);
-  if (command.acks == "none" || command.acks == "0") {
-    options.core.acks = Acks::kNone;
-  } else if (command.acks == "leader" || command.acks == "1") {
-    options.core.acks = Acks::kLeader;
-  } else if (command.acks != "all" && command.acks != "-1") {
-    return Error(Reason::kInvalidRequest, "--acks \"" + command.acks + "\": all, leader or none");
-  }
+  options.linger = std::chrono::milliseconds(linger);
+  options.max_block = options.delivery_timeout = LibraryTimeout(global);
+  if (!global.quiet) options.on_connection = TellConnection;
   return options;
 }
 
@@ -240,11 +147,11 @@ class Feeder {
       const std::string_view text = header;
       record_.headers.push_back({text.substr(0, equals), equals == std::string::npos ? std::optional<std::string_view>() : text.substr(equals + 1)});
     }
-    if (options.partition >= 0) record_.partition = PartitionIndex(options.partition);
+    if (options.partition >= 0) record_.partition = options.partition;
     progress_ = !global.quiet && isatty(STDERR_FILENO) != 0 && global.output == OutputForm::kText;
   }
 
-  Status Run(const LineInput& input, LineReader& lines, ProduceClient& producer, Outcome& outcome) {
+  Status Run(const LineInput& input, LineReader& lines, Producer& producer, ProduceOutcome& outcome) {
     while (true) {
       const auto next = lines.Next();
       if (!next.ok()) return Annotate(next.status(), "cannot read " + input.name());
@@ -253,24 +160,17 @@ class Feeder {
       pace_.Wait(sent_);
       if (Interrupted()) return absl::OkStatus();
       keys_.Cut(line->text, &record_);
-      record_.timestamp_ms = Clock::System().WallMs();
-      Status status;
-      if (line->cut()) {
-        status = Error(Reason::kMessageTooLarge, "a line of " + std::to_string(line->bytes) + " bytes; no broker takes more than " +
-                                                     std::to_string(line->text.size()) + " at once");
-      } else {
-        status = producer.Send(options_.topic, record_, outcome.ForLine(line->number, record_));
-      }
+      const Status status = Send(*line, producer, outcome);
       if (status.ok()) {
         ++sent_;
         bytes_ += line->text.size();
       } else if (ReasonOf(status) == Reason::kMessageTooLarge) {
-        outcome.Refused(line->number, status);
+        outcome.Failed(line->number, status);
       } else {
         return Annotate(status, "line " + std::to_string(line->number));
       }
       if ((sent_ & 255) != 0) continue;
-      const Outcome::Counts counts = outcome.counts();
+      const ProduceOutcome::Counts counts = outcome.counts();
       if (counts.stdout_gone || !counts.stdout_status.ok() || counts.hopeless) return absl::OkStatus();
       ShowProgress(lines.bytes_read(), input.bytes());
     }
@@ -281,6 +181,18 @@ class Feeder {
   }
 
  private:
+  // Why the record was not even taken.
+  Status Send(const LineReader::Line& line, Producer& producer, ProduceOutcome& outcome) {
+    if (line.cut()) {
+      return Error(Reason::kMessageTooLarge, "a line of " + std::to_string(line.bytes) + " bytes; no broker takes more than " +
+                                                 std::to_string(line.text.size()) + " at once");
+    }
+    if (options_.has_format) record_.timestamp = std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
+    producer.Send(options_.topic, record_, outcome.ForLine(line.number, record_));
+    const std::optional<Failure> refusal = outcome.TakeRefusal();
+    return refusal.has_value() ? ToStatus(refusal->code(), refusal->message()) : absl::OkStatus();
+  }
+
   void ShowProgress(std::uint64_t read, std::uint64_t total) {
     if (!progress_ || Now() - last_progress_ < kProgressEvery) return;
     last_progress_ = Now();
@@ -294,7 +206,7 @@ class Feeder {
   const KeyRule& keys_;
   const Pace pace_;
   const std::vector<std::string> headers_;
-  ProduceRecord record_;
+  ProducerRecord record_;
   std::uint64_t sent_ = 0;
   std::uint64_t bytes_ = 0;
   bool progress_ = false;
@@ -302,7 +214,7 @@ class Feeder {
   absl::Duration last_progress_ = Now();
 };
 
-void Summarise(const GlobalOptions& global, const Outcome::Counts& counts, absl::Duration took) {
+void Summarise(const GlobalOptions& global, const ProduceOutcome::Counts& counts, absl::Duration took) {
   if (global.quiet) return;
   const double seconds = std::max(absl::ToDoubleSeconds(took), 1e-6);
   if (global.output == OutputForm::kJson) {
@@ -316,7 +228,7 @@ void Summarise(const GlobalOptions& global, const Outcome::Counts& counts, absl:
                HumanBytes(static_cast<std::uint64_t>(static_cast<double>(counts.bytes) / seconds)).c_str(), WithCommas(counts.failed).c_str());
 }
 
-ExitCode Verdict(const Outcome::Counts& counts, const Status& stopped, const GlobalOptions& global) {
+ExitCode Verdict(const ProduceOutcome::Counts& counts, const Status& stopped, const GlobalOptions& global) {
   if (!stopped.ok()) {
     const ExitCode code = Report(global, stopped);
     return counts.acknowledged > 0 && code == kExitUnavailable ? kExitPartial : code;
@@ -346,31 +258,24 @@ ExitCode Produce(const GlobalOptions& global, const ProduceCommandOptions& optio
   if (!input.ok()) return ReportUsage(global, MessageOf(input.status()));
   CatchInterrupts();
 
-  auto connection = ConnectToBroker(global);
-  if (!connection.ok()) return Report(global, connection.status());
-  MetadataCache metadata(**connection);
-  const auto topic = metadata.Get(options.topic);
-  if (!topic.ok()) return Report(global, topic.status());
-  if (options.partition >= topic->partitions()) return Report(global, NoSuchPartition(options.topic, options.partition, topic->partitions()));
-  ClientLoop loop("cord");
-  Outcome outcome(global, options.topic, std::move(format), loop);
+  const auto fail = [&](const Failure& failure) { return Report(global, ToStatus(failure.code(), failure.message())); };
+  auto client = ConnectClient(global);
+  if (!client.ok()) return Report(global, client.status());
+  const auto topic = client->admin().DescribeTopic(options.topic);
+  if (!topic) return fail(topic.error());
+  const auto partitions = static_cast<std::int32_t>(topic->leaders.size());
+  if (options.partition >= partitions) return Report(global, NoSuchPartition(options.topic, options.partition, partitions));
+  ProduceOutcome outcome(global, options.topic, std::move(format));
+  auto producer = client->NewProducer(*produce_options);
+  if (!producer) return fail(producer.error());
   const absl::Duration start = Now();
-  Status stopped;
   Feeder feeder(global, options, *keys, *rate, options.headers);
-  {
-    ProduceClient producer(loop, **connection, metadata, *produce_options);
-    producer.OnConnectionChange([&global](const Status& status) {
-      if (global.quiet) return;
-      std::fprintf(stderr, status.ok() ? "connected again%s\n" : "connection lost (%s); trying again\n", status.ok() ? "" : InShort(status).c_str());
-    });
-    LineReader lines(input->fd(), produce_options->record_bytes_max, &Interrupted);
-    stopped = feeder.Run(*input, lines, producer, outcome);
-    (void)producer.Close(outcome.counts().hopeless ? absl::ZeroDuration() : global.timeout + absl::Seconds(1));
-  }
-  outcome.FlushStdout();
+  LineReader lines(input->fd(), kRecordBytesMax, &Interrupted);
+  const Status stopped = feeder.Run(*input, lines, *producer, outcome);
+  (void)producer->Close(outcome.counts().hopeless ? std::chrono::milliseconds(0) : LibraryTimeout(global) + std::chrono::seconds(1));
   feeder.ClearProgress();
-  outcome.NameTheRest();
-  const Outcome::Counts counts = outcome.counts();
+  outcome.Finish();
+  const ProduceOutcome::Counts counts = outcome.counts();
   if (!counts.stdout_gone) Summarise(global, counts, Now() - start);
   return Verdict(counts, stopped, global);
 }
