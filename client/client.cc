@@ -14,10 +14,12 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr milliseconds kTimeoutMax = std::chrono::hours(1);
+constexpr milliseconds kKeepaliveMin = std::chrono::seconds(5);  // a broker takes more for an attack
 
 Status Check(const ClientOptions& options) {
   CORDWOOD_RETURN_IF_ERROR(client::CheckBounds("ClientOptions::connect_timeout", options.connect_timeout, milliseconds(1), kTimeoutMax));
-  return client::CheckBounds("ClientOptions::request_timeout", options.request_timeout, milliseconds(1), kTimeoutMax);
+  CORDWOOD_RETURN_IF_ERROR(client::CheckBounds("ClientOptions::request_timeout", options.request_timeout, milliseconds(1), kTimeoutMax));
+  return client::CheckBounds("ClientOptions::keepalive", options.keepalive, kKeepaliveMin, kTimeoutMax);
 }
 
 }  // namespace
@@ -31,6 +33,7 @@ Result<Client> Client::Connect(std::string_view addresses, const ClientOptions& 
   client::ConnectOptions connect;
   connect.connect_timeout = absl::FromChrono(options.connect_timeout);
   connect.request_timeout = absl::FromChrono(options.request_timeout);
+  connect.keepalive = absl::FromChrono(options.keepalive);
   auto connection = std::make_shared<client::SharedConnection>(*std::move(parsed), connect, options.on_exception);
   if (const Status status = connection->broker.Connect(); !status.ok()) return client::ToRefusal(status);
   return Client(std::move(connection));

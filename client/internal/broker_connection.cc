@@ -63,6 +63,10 @@ std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address, const Con
   arguments.SetInt("grpc.initial_reconnect_backoff_ms", 50);
   arguments.SetInt("grpc.max_reconnect_backoff_ms", 1000);
   arguments.SetInt("grpc.min_reconnect_backoff_ms", static_cast<int>(absl::ToInt64Milliseconds(options.connect_timeout)));
+  const int keepalive_ms = static_cast<int>(absl::ToInt64Milliseconds(options.keepalive));
+  arguments.SetInt("grpc.keepalive_time_ms", keepalive_ms);
+  arguments.SetInt("grpc.keepalive_timeout_ms", keepalive_ms);
+  arguments.SetInt("grpc.http2.max_pings_without_data", 0);  // no maximum: a consumer at the end of its log sends nothing else
   arguments.SetInt("grpc.enable_http_proxy", 0);
   arguments.SetMaxReceiveMessageSize(kReceiveBytesMax);
   arguments.SetMaxSendMessageSize(-1);

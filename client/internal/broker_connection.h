@@ -54,6 +54,9 @@ class Backoff {
 struct ConnectOptions {
   absl::Duration connect_timeout = absl::Seconds(3);   // per address
   absl::Duration request_timeout = absl::Seconds(30);  // of a unary call
+  // While a call is open: a broker that was silent for so long is asked for a sign of life, and given up after as long again. A broker
+  // takes no more than one such question in 5 s.
+  absl::Duration keepalive = absl::Seconds(10);
 };
 
 // Any broker takes any request, so one good connection serves; when it breaks, the next address is tried.

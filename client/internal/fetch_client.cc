@@ -75,7 +75,7 @@ class FetchClient::Session {
     call_.Reset();
     core_.StreamBroken();
     connection_.MoveOn(channel_);
-    client_.SetConnectionStatus(status.ok() ? absl::UnavailableError("the broker ended the stream") : status);
+    client_.SetConnectionStatus(status.ok() ? TransportError("the broker ended the stream") : status);
     reopen_timer_ = loop_.After(backoff_.Next(), [this] {
       reopen_timer_ = 0;
       Pump();

@@ -29,6 +29,8 @@ TEST_F(ClientConnectTest, SaysWhatIsNoAddressAndWhichOptionIsOutOfBounds) {
             Failure(Errc::kInvalidConfig, "ClientOptions::connect_timeout is 0 ms: it must be from 1 ms to 3600000 ms"));
   EXPECT_EQ(Client::Connect("host", {.request_timeout = milliseconds(-1)}).error(),
             Failure(Errc::kInvalidConfig, "ClientOptions::request_timeout is -1 ms: it must be from 1 ms to 3600000 ms"));
+  EXPECT_EQ(Client::Connect("host", {.keepalive = milliseconds(4'999)}).error(),
+            Failure(Errc::kInvalidConfig, "ClientOptions::keepalive is 4999 ms: it must be from 5000 ms to 3600000 ms"));
 }
 
 TEST_F(ClientConnectTest, ProducersKeepTheConnectionAliveWithoutTheClient) {
