@@ -217,5 +217,18 @@ TEST_F(ConsumerTest, WakeupEndsThePollUnderWayOrElseTheNext) {
   EXPECT_EQ(Read(consumer, 1), "a ");
 }
 
+TEST_F(ConsumerTest, MovedFromItMayBeDestroyedAndAssignedTo) {
+  Append("t", {"a"});
+  Consumer first = NewConsumer();
+  ASSERT_TRUE(first.Assign(At(), Position::Start()).ok());
+  Consumer second(std::move(first));
+  first = std::move(second);
+  EXPECT_EQ(Read(first, 1), "a ");
+  const Consumer third(std::move(first));
+  first = NewConsumer();
+  ASSERT_TRUE(first.Assign(At(), Position::Start()).ok());
+  EXPECT_EQ(Read(first, 1), "a ");
+}
+
 }  // namespace
 }  // namespace cordwood::testing

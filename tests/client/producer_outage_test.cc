@@ -7,21 +7,10 @@
 #include <string>
 #include <thread>
 
-#include "tests/client/client_fixture.h"
+#include "tests/client/outage.h"
 
 namespace cordwood::testing {
 namespace {
-
-enum class Outage { kTerminated, kPaused, kKilled };
-
-std::string NameOf(const ::testing::TestParamInfo<Outage>& outage) {
-  switch (outage.param) {
-    case Outage::kTerminated: return "Terminated";
-    case Outage::kPaused: return "Paused";
-    case Outage::kKilled: return "Killed";
-  }
-  return "";
-}
 
 class ProducerOutageTest : public ClientTest, public ::testing::WithParamInterface<Outage> {
  protected:
@@ -36,13 +25,7 @@ class ProducerOutageTest : public ClientTest, public ::testing::WithParamInterfa
     producer_options_.batch_bytes = 4 * 1024;
   }
 
-  void Break() {
-    switch (GetParam()) {
-      case Outage::kTerminated: EXPECT_EQ(broker_->Terminate(), 0); break;
-      case Outage::kPaused: broker_->Pause(); break;
-      case Outage::kKilled: broker_->Kill9(); break;
-    }
-  }
+  void Break() { testing::Break(*broker_, GetParam()); }
   // True if the memory took it at once or within max_block.
   bool SendInTime(Producer& producer, int i) {
     const std::string value = std::to_string(i) + std::string(100, '.');
@@ -195,7 +178,8 @@ TEST_P(ProducerOutageTest, ASendThatWaitsForMemorySleepsUntilItsDeadline) {
   EXPECT_LT(waits, 30);  // a look every millisecond would be ten times as many
 }
 
-INSTANTIATE_TEST_SUITE_P(Outages, ProducerOutageTest, ::testing::Values(Outage::kTerminated, Outage::kPaused, Outage::kKilled), NameOf);
+INSTANTIATE_TEST_SUITE_P(Outages, ProducerOutageTest, ::testing::Values(Outage::kTerminated, Outage::kPaused, Outage::kKilled),
+                         [](const auto& info) { return NameOf(info.param); });
 
 class ProducerRestartTest : public ClientTest {};
 

@@ -23,6 +23,22 @@ struct Task {
   };
 };
 
+// Runs at once; what is thrown in it leaves to whoever resumed it.
+struct ThrowingTask {
+  struct promise_type {
+    ThrowingTask get_return_object() { return ThrowingTask(std::coroutine_handle<promise_type>::from_promise(*this)); }
+    std::suspend_never initial_suspend() noexcept { return {}; }
+    std::suspend_always final_suspend() noexcept { return {}; }
+    void return_void() {}
+    void unhandled_exception() { throw; }
+  };
+  explicit ThrowingTask(std::coroutine_handle<> made) : handle(made) {}
+  ThrowingTask(const ThrowingTask&) = delete;
+  ThrowingTask& operator=(const ThrowingTask&) = delete;
+  ~ThrowingTask() { handle.destroy(); }
+  std::coroutine_handle<> handle;
+};
+
 class ProducerTest : public ClientTest {};
 
 TEST_F(ProducerTest, GivesAnswersByFutureFunctionCallbackAndCoAwait) {
@@ -177,6 +193,31 @@ TEST_F(ProducerTest, ACoroutineThatOwnsItsProducerMayEndOnItsThread) {
   };
   run(NewProducer());
   EXPECT_EQ(last.get_future().get(), 19);
+}
+
+TEST_F(ProducerTest, AnExceptionThatLeavesAResumedCoroutineIsCountedAndHoldsNothingUp) {
+  Producer producer = NewProducer();
+  std::promise<void> resumed;
+  const auto run = [&]() -> ThrowingTask {
+    (void)co_await producer.Send("t", Value("first"));
+    resumed.set_value();
+    throw std::runtime_error("coroutine");
+  };
+  {
+    const ThrowingTask task = run();
+    resumed.get_future().get();
+    EXPECT_TRUE(producer.Send("t", Value("second")).get().ok());
+    EXPECT_EQ(producer.exceptions_caught(), 1u);
+  }
+}
+
+TEST_F(ProducerTest, MovedFromItMayBeDestroyedAndAssignedTo) {
+  Producer first = NewProducer();
+  Producer second(std::move(first));
+  first = std::move(second);
+  const Producer third(std::move(first));
+  first = NewProducer();
+  EXPECT_TRUE(first.Send("t", Value("x")).get().ok());
 }
 
 TEST_F(ProducerTest, AssignmentClosesTheOldProducer) {
