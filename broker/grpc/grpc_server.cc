@@ -16,6 +16,7 @@
 #include <utility>
 
 #include "broker/grpc/malformed_requests.h"
+#include "storage/base/check.h"
 
 namespace cordwood::broker {
 namespace {
@@ -40,11 +41,11 @@ GrpcServer::~GrpcServer() = default;
 
 Status GrpcServer::Start(const GrpcServerOptions& options, NetworkThreads& threads) {
   RegisterPlugins(options.channelz);
+  CORDWOOD_ASSIGN_OR_RETURN(TcpListeners listeners, TcpListeners::Open(options.address));
   grpc::ServerBuilder builder;
-  int port = 0;
-  builder.AddListeningPort(options.address, grpc::InsecureServerCredentials(), &port);
-  // With it a second broker on the same port would share its connections instead of failing.
-  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  // We accept, gRPC serves: it has no limit of connections.
+  std::shared_ptr<grpc::experimental::ExternalConnectionAcceptor> accepted = builder.experimental().AddExternalConnectionAcceptor(
+      grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD, grpc::InsecureServerCredentials());
   builder.AddChannelArgument(GRPC_ARG_ENABLE_CHANNELZ, options.channelz ? 1 : 0);
   builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kStreamsPerConnectionMax);
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, kClientPingIntervalMs);
@@ -62,14 +63,20 @@ Status GrpcServer::Start(const GrpcServerOptions& options, NetworkThreads& threa
   for (const auto& service : services_) builder.RegisterService(service.get());
   threads.AddTo(builder);
   server_ = builder.BuildAndStart();
-  if (server_ == nullptr || port == 0) {
-    return Error(Reason::kInvalidConfig, "cannot listen on " + options.address + "; is another process there?");
-  }
-  port_ = static_cast<std::uint16_t>(port);
+  CORDWOOD_CHECK(server_ != nullptr);
+  const auto let_in = [accepted](int listener, int fd) {
+    grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters connection;
+    connection.listener_fd = listener;
+    connection.fd = fd;
+    accepted->HandleNewConnection(&connection);
+  };
+  acceptor_ = std::make_unique<ConnectionAcceptor>(std::move(listeners), options.connections, let_in, threads.at(0).clock());
+  acceptor_->Start();
   return absl::OkStatus();
 }
 
 void GrpcServer::Shutdown(absl::Duration timeout) {
+  if (acceptor_ != nullptr) acceptor_->Stop();
   if (server_ != nullptr) server_->Shutdown(std::chrono::system_clock::now() + absl::ToChronoMicroseconds(timeout));
 }
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "broker/grpc/connections/connection_acceptor.h"
 #include "broker/grpc/control_measures.h"
 #include "broker/grpc/network_thread.h"
 #include "storage/base/reason.h"
@@ -22,6 +23,7 @@ namespace cordwood::broker {
 
 struct GrpcServerOptions {
   std::string address;       // HOST:PORT
+  ConnectionLimits connections;
   bool channelz = false;
   int sync_threads_max = 64;  // of all synchronous calls; beyond it they are refused with RESOURCE_EXHAUSTED
 };
@@ -34,16 +36,17 @@ class GrpcServer {
 
   // Listens; calls are served from here on. INVALID_CONFIG if the address cannot be had.
   Status Start(const GrpcServerOptions& options, NetworkThreads& threads);
-  std::uint16_t port() const { return port_; }
+  std::uint16_t port() const { return acceptor_->port(); }
+  const ConnectionAcceptor& connections() const { return *acceptor_; }
   const ControlMeasures& measures() const { return measures_; }
-  // Refuses new calls, lets open ones finish for `timeout`, then cancels them. The network threads must be running.
+  // Listens no more. Refuses new calls, lets open ones finish for `timeout`, then cancels them. The network threads must be running.
   void Shutdown(absl::Duration timeout);
 
  private:
   const std::vector<std::unique_ptr<grpc::Service>> services_;
   ControlMeasures measures_;  // the server counts into it
   std::unique_ptr<grpc::Server> server_;
-  std::uint16_t port_ = 0;
+  std::unique_ptr<ConnectionAcceptor> acceptor_;  // hands on to the server
 };
 
 // Before anything of gRPC: its own log lines are dropped unless GRPC_VERBOSITY asks for them, for any client can cause them.

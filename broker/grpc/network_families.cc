@@ -3,8 +3,6 @@
 #include "broker/grpc/network_families.h"
 
 #include <algorithm>
-#include <cstdio>
-#include <fstream>
 #include <map>
 #include <string>
 #include <vector>
@@ -25,19 +23,6 @@ std::string MethodName(std::string_view path) { return SnakeCase(path.substr(pat
 std::string KindOf(const std::string& method) {
   constexpr std::string_view kStream = "_stream";
   return method.ends_with(kStream) ? method.substr(0, method.size() - kStream.size()) : method;
-}
-
-double CountEstablished(const char* table, std::uint16_t port) {
-  constexpr unsigned kEstablished = 1;
-  std::ifstream file(table);
-  double count = 0;
-  for (std::string line; std::getline(file, line);) {
-    unsigned local_port = 0;
-    unsigned state = 0;
-    const int fields = std::sscanf(line.c_str(), " %*u: %*[0-9A-Fa-f]:%x %*[0-9A-Fa-f]:%*x %x", &local_port, &state);
-    if (fields == 2 && local_port == port && state == kEstablished) ++count;
-  }
-  return count;
 }
 
 }  // namespace
@@ -71,9 +56,14 @@ void AddControlFamilies(Families& families, const ControlMeasures& measures) {
   }
 }
 
-void AddConnections(Families& families, std::uint16_t port) {
-  families.Gauge("cordwood_connections", "TCP connections to the gRPC listener")
-      .Add(CountEstablished("/proc/self/net/tcp", port) + CountEstablished("/proc/self/net/tcp6", port));
+void AddConnectionFamilies(Families& families, const ConnectionAcceptor& acceptor) {
+  const OpenConnections open = acceptor.open();
+  std::int64_t from_one_peer = 0;
+  for (const auto& [peer, count] : open.by_peer) from_one_peer = std::max(from_one_peer, count);
+  families.Gauge("cordwood_connections", "TCP connections to the gRPC listener").Add(static_cast<double>(open.all));
+  families.AddLimit("connections", open.all, acceptor.limits().all);
+  families.AddLimit("connections_per_ip", from_one_peer, acceptor.limits().per_peer);
+  families.AddErrors("connection", {&acceptor.refused()});
 }
 
 }  // namespace cordwood::broker

@@ -58,7 +58,7 @@ void AddFetchFamilies(Families& families, const std::vector<const FetchMeasures*
 
 void AddBudgetFamilies(Families& families, const ByteBudget& budget) {
   const std::int64_t used = budget.total() - budget.free_bytes();
-  families.Gauge("cordwood_request_budget_bytes", "Bytes that requests may hold in memory: request.budget.bytes").Add(static_cast<double>(budget.total()));
+  families.Gauge("cordwood_request_budget_bytes", "Bytes that requests may hold in memory: queued.max.request.bytes").Add(static_cast<double>(budget.total()));
   families.Gauge("cordwood_request_budget_used_bytes", "Of these taken by network threads, in steps of 4 MiB").Add(static_cast<double>(used));
 }
 

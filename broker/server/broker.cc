@@ -25,6 +25,7 @@
 #include "broker/server/broker_metrics.h"
 #include "broker/server/event_log.h"
 #include "broker/server/port_file.h"
+#include "broker/server/process_setup.h"
 #include "broker/server/shard_opening.h"
 #include "broker/server/version.h"
 
@@ -211,6 +212,7 @@ Status Broker::StartServing() {
   GrpcServerOptions options;
   options.address = grpc_address_.ToString();
   options.channelz = config_.channelz;
+  options.connections = {ConnectionsAllowed(config_.connections_max), config_.connections_per_ip_max};
   const Status listening = p.grpc->Start(options, p.network);
   if (!listening.ok()) {
     p.grpc.reset();
@@ -221,7 +223,7 @@ Status Broker::StartServing() {
   p.network.Start();
   serving_ = true;
   AddMetrics(p.metrics, config_,
-             {p.ShardPointers(), p.partitions, [&p] { return p.strand->image(); }, p.doors, p.readers, p.budget, p.network, *p.grpc, grpc_address_.port,
+             {p.ShardPointers(), p.partitions, [&p] { return p.strand->image(); }, p.doors, p.readers, p.budget, p.network, *p.grpc,
               [&p] { return p.retention->disk_level(); }});
   p.http.Start();
   return absl::OkStatus();

@@ -26,10 +26,10 @@ void AddMetrics(MetricsPage& page, const BrokerConfig& config, const MeasuredPar
   page.Add([produce](Families& families) { AddProduceFamilies(families, produce); });
   page.Add([fetch, &readers = parts.readers](Families& families) { AddFetchFamilies(families, fetch, readers); });
   page.Add([&budget = parts.budget](Families& families) { AddBudgetFamilies(families, budget); });
-  page.Add([&network = parts.network, &grpc = parts.grpc, port = parts.grpc_port](Families& families) {
+  page.Add([&network = parts.network, &grpc = parts.grpc](Families& families) {
     AddNetworkFamilies(families, network);
     AddControlFamilies(families, grpc.measures());
-    AddConnections(families, port);
+    AddConnectionFamilies(families, grpc.connections());
   });
   page.Add([data_dir = config.data_dir, level = parts.disk_level](Families& families) { AddDiskFamilies(families, data_dir, level()); });
   page.Add(AddProcessFamilies);

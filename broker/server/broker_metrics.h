@@ -2,7 +2,6 @@
 // Which parts of the broker the page of metrics asks, in the order of the page.
 #pragma once
 
-#include <cstdint>
 #include <functional>
 #include <memory>
 #include <vector>
@@ -26,7 +25,6 @@ struct MeasuredParts {
   const ByteBudget& budget;
   NetworkThreads& network;
   const GrpcServer& grpc;
-  std::uint16_t grpc_port = 0;
   std::function<DiskLevel()> disk_level;
 };
 void AddMetrics(MetricsPage& page, const BrokerConfig& config, const MeasuredParts& parts);

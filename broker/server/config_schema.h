@@ -36,6 +36,8 @@ struct BrokerConfig {
 
   std::int64_t network_threads = 0;
   std::int64_t io_threads = 0;
+  std::int64_t connections_max = 0;
+  std::int64_t connections_per_ip_max = 0;
   std::int64_t request_budget_bytes = 0;
   std::int64_t request_bytes_max = 0;
   std::int64_t answer_write_timeout_ms = 0;

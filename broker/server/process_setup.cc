@@ -8,6 +8,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <string>
 
 #include "absl/synchronization/mutex.h"
@@ -43,6 +44,23 @@ void RaiseFileLimit() {
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max) return;
   limit.rlim_cur = limit.rlim_max;
   if (setrlimit(RLIMIT_NOFILE, &limit) != 0) LogEvent(EventLevel::kWarning, "cannot raise the limit of open files");
+}
+
+std::int64_t ConnectionsWithin(std::int64_t wanted, std::uint64_t files) {
+  constexpr std::uint64_t kStorageFiles = 4096;
+  const std::uint64_t room = files - std::min(files / 2, kStorageFiles);
+  return room < static_cast<std::uint64_t>(wanted) ? static_cast<std::int64_t>(room) : wanted;
+}
+
+std::int64_t ConnectionsAllowed(std::int64_t wanted) {
+  rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return wanted;
+  const std::int64_t allowed = ConnectionsWithin(wanted, limit.rlim_cur);
+  if (allowed < wanted) {
+    LogEvent(EventLevel::kWarning, "max.connections is " + std::to_string(allowed) + " and not " + std::to_string(wanted) + ": the limit of open files is " +
+                                       std::to_string(limit.rlim_cur));
+  }
+  return allowed;
 }
 
 void BlockStopSignals() {

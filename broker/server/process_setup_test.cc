@@ -35,6 +35,13 @@ TEST(StopSignalTest, TermAndInterruptAreWaitedForAndNothingElse) {
   }
 }
 
+TEST(ConnectionsWithinTest, StorageKeepsItsShareOfTheFiles) {
+  EXPECT_EQ(ConnectionsWithin(10'000, 1'048'576), 10'000);
+  EXPECT_EQ(ConnectionsWithin(10'000, 12'000), 7'904);
+  EXPECT_EQ(ConnectionsWithin(10'000, 1'024), 512);
+  EXPECT_EQ(ConnectionsWithin(100, UINT64_MAX), 100);
+}
+
 TEST(EventLogTest, LineHasTimeLevelAndTextWithoutNewlines) {
   ::testing::internal::CaptureStderr();
   LogEvent(EventLevel::kWarning, "a\nb");

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+// The sockets that one address means: one as a rule, two for a name with an IPv4 and an IPv6 address.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "storage/base/reason.h"
+
+namespace cordwood::broker {
+
+// Closed with it. Threading: of its owner.
+class TcpListeners {
+ public:
+  // `address` is HOST:PORT or [IPv6]:PORT; a wildcard of either family takes both; port 0 a free one. Nobody else may listen there.
+  // INVALID_CONFIG if no socket can.
+  static StatusOr<TcpListeners> Open(const std::string& address);
+  TcpListeners(TcpListeners&& other) noexcept;
+  TcpListeners& operator=(TcpListeners&&) = delete;
+  ~TcpListeners();
+
+  const std::vector<int>& fds() const { return fds_; }  // never empty; non-blocking
+  std::uint16_t port() const { return port_; }
+
+ private:
+  TcpListeners() = default;
+  Status Add(const std::string& host, std::uint16_t port);
+
+  std::vector<int> fds_;
+  std::uint16_t port_ = 0;
+};
+
+}  // namespace cordwood::broker
