@@ -22,7 +22,9 @@ bool ProduceDoors::RunTurn() {
 }
 
 ProduceDoor::ProduceDoor(Call& call, ProduceDoors& doors, bool is_stream, std::size_t window_bytes)
-    : call_(call), doors_(doors), is_stream_(is_stream), window_bytes_(window_bytes), stream_(std::make_shared<ProduceStream>(is_stream, this)) {}
+    : call_(call), doors_(doors), is_stream_(is_stream), window_bytes_(window_bytes), stream_(std::make_shared<ProduceStream>(is_stream, this)) {
+  stream_->deadline = call.context().deadline;
+}
 
 void ProduceDoor::OnMessage(grpc::ByteBuffer message, ByteCharge charge) {
   if (end_.has_value()) return;

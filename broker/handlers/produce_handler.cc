@@ -51,8 +51,7 @@ struct ProduceHandler::Pending {
   std::int32_t timeout_ms = kTimeoutDefaultMs;
   ByteCharge charge;
   std::vector<Entry> entries;
-  std::vector<ShardAppend*> appends;  // not yet given to their shards
-  std::size_t outstanding = 0;        // appends with their shards
+  std::vector<ShardAppend*> appends;  // with their shards, or about to be
   ProduceOutcome outcome;
   bool answered = false;
   absl::Duration began;               // monotonic
@@ -100,9 +99,7 @@ Status ProduceHandler::Produce(const std::shared_ptr<ProduceStream>& stream, Pro
     pending->outcome.base_offsets.resize(pending->outcome.base_offsets.size() + std::max<std::size_t>(1, request.entries[i].values.size()), -1);
     Admit(pending, i, request.entries[i]);
   }
-  std::vector<ShardAppend*> appends;
-  appends.swap(pending->appends);
-  pending->outstanding = appends.size();
+  const std::vector<ShardAppend*> appends = pending->appends;
   appends_outstanding_ += appends.size();
   measures_.appends.Set(static_cast<std::int64_t>(appends_outstanding_));
   if (appends.empty()) {
@@ -110,7 +107,7 @@ Status ProduceHandler::Produce(const std::shared_ptr<ProduceStream>& stream, Pro
     return absl::OkStatus();
   }
   const absl::Duration now = clock_.Monotonic();
-  timers_.Arm(pending->timer, now + absl::Milliseconds(pending->timeout_ms));
+  timers_.Arm(pending->timer, std::min(now + absl::Milliseconds(pending->timeout_ms), stream->deadline));
   for (ShardAppend* append : appends) {
     append->pushed_at = now;
     append->driver->Append(append);
@@ -202,7 +199,7 @@ void ProduceHandler::Fail(Pending& pending, std::uint32_t index, Status status, 
 void ProduceHandler::OnBack(ShardAppend& append) {
   Pending& pending = *append.pending;
   --appends_outstanding_;
-  --pending.outstanding;
+  std::erase(pending.appends, &append);
   measures_.appends.Set(static_cast<std::int64_t>(appends_outstanding_));
   const absl::Duration now = clock_.Monotonic();
   measures_.answer.Record(now - append.answered_at);
@@ -219,16 +216,26 @@ void ProduceHandler::OnBack(ShardAppend& append) {
     }
     if (entry.topic->config.batch.log_append_time) pending.outcome.append_time_ms[entry.entry_index] = entry.append_ms;
   }
-  if (pending.outstanding == 0) Answer(pending, now);
+  if (pending.appends.empty()) Answer(pending, now);
 }
 
 void ProduceHandler::OnTimeout(Pending& pending) {
+  for (ShardAppend* append : pending.appends) {
+    if (append->Claim()) GiveUp(pending, *append);
+  }
   for (std::uint32_t i = 0; i < pending.entries.size(); ++i) {
     if (pending.entries[i].settled) continue;
     Fail(pending, i, Error(Reason::kRequestTimedOut, "not acknowledged within " + std::to_string(pending.timeout_ms) + " ms; it may still be"),
          nullptr, nullptr);
   }
   Answer(pending, clock_.Monotonic());
+}
+
+// Nobody waits for it any more: under overload the disk's time goes to those who do.
+void ProduceHandler::GiveUp(Pending& pending, ShardAppend& append) {
+  for (const AppendEntry& entry : append.entries) {
+    Fail(pending, entry.entry_index, Error(Reason::kThrottled, "the broker had not begun with it when its time was up: nothing was appended"), nullptr, nullptr);
+  }
 }
 
 void ProduceHandler::Answer(Pending& pending, absl::Duration now) {

@@ -66,6 +66,7 @@ class ProduceStream {
   ProduceStream(bool is_stream, ProduceListener* listener) : bindings(is_stream), listener(listener) {}
   PartitionBindings bindings;
   ProduceListener* listener;  // nullptr once the call has ended
+  absl::Duration deadline = absl::InfiniteDuration();  // of the call, monotonic
   std::size_t unanswered = 0;  // requests
 };
 
@@ -81,8 +82,9 @@ class ProduceHandler {
 
   void SetImage(ClusterImagePtr image) { image_ = std::move(image); }
 
-  // OK: one outcome follows, perhaps at once. An error refuses the request as a whole, nothing follows: INVALID_REQUEST, INVALID_REQUIRED_ACKS,
-  // RECORD_LIST_TOO_LARGE.
+  // OK: one outcome follows, perhaps at once, and not after timeout_ms or the call's deadline: what its shard has not begun with then is not appended
+  // any more (THROTTLED), what it has may be (REQUEST_TIMED_OUT). A call that ends leaves its appends to go on. An error refuses the request as a whole,
+  // nothing follows: INVALID_REQUEST, INVALID_REQUIRED_ACKS, RECORD_LIST_TOO_LARGE.
   Status Produce(const std::shared_ptr<ProduceStream>& stream, ProduceRequest request);
   // Counts a request that the door refused by itself, as an outcome.
   void CountRefused(const Status& status) { measures_.errors.Count(ReasonOf(status)); }
@@ -98,6 +100,7 @@ class ProduceHandler {
   void Fail(Pending& pending, std::uint32_t index, Status status, const AppendEntry* appended, const BoundPartition* bound);
   void OnBack(ShardAppend& append);
   void OnTimeout(Pending& pending);
+  void GiveUp(Pending& pending, ShardAppend& append);
   void Answer(Pending& pending, absl::Duration now);
 
   Outbox& outbox_;

@@ -41,6 +41,17 @@ class ProduceHandlerTest : public HandlerFixture {
     const ProduceOutcome& outcome = Produce(RequestOf(std::move(entry)));
     return outcome.failures.empty() ? Reason::kNone : ReasonOf(outcome.failures[0].status);
   }
+  static std::vector<Reason> Reasons(const ProduceOutcome& outcome) {
+    std::vector<Reason> reasons;
+    for (const EntryFailure& failure : outcome.failures) reasons.push_back(ReasonOf(failure.status));
+    return reasons;
+  }
+  // The shard's thread stands still until the gate opens.
+  void HoldShard(std::latch& gate) {
+    std::latch held(1);
+    shard_.driver().Run([&](ShardTurn&) { held.count_down(); gate.wait(); return absl::OkStatus(); }, [](Status) {});
+    held.wait();
+  }
   std::string LastMessage() { return MessageOf(outcomes_.all.back().failures.at(0).status); }
 
   DiskLevel disk_level_ = DiskLevel::kNormal;
@@ -192,10 +203,10 @@ TEST_F(ProduceHandlerTest, LogAppendTimeIsAnswered) {
   EXPECT_THAT(Produce(RequestOf(EntryFor("t", 0, {"a"}), EntryFor("lat", 0, {"b"}))).append_time_ms, ElementsAre(-1, kNowMs));
 }
 
-TEST_F(ProduceHandlerTest, ATimeoutAnswersAndTheBytesStayCountedUntilTheAppendIsBack) {
+TEST_F(ProduceHandlerTest, WhatTheShardHasNotBegunWithWhenItsTimeIsUpIsNeverAppended) {
   std::latch gate(1);
-  shard_.driver().Run([&](ShardTurn&) { gate.wait(); return absl::OkStatus(); }, [](Status) {});
-  ProduceRequest request = RequestOf(EntryFor("t", 0, {"a"}));
+  HoldShard(gate);
+  ProduceRequest request = RequestOf(EntryFor("t", 0, {"a"}), EntryFor("t", 1, {"b"}));
   request.timeout_ms = 100;
   request.charge = ByteCharge(lease_, 1000);
   EXPECT_EQ(produce_->Produce(stream_, std::move(request)), absl::OkStatus());
@@ -205,11 +216,64 @@ TEST_F(ProduceHandlerTest, ATimeoutAnswersAndTheBytesStayCountedUntilTheAppendIs
   const std::int64_t used = lease_.used();
   gate.count_down();
   ASSERT_EQ(answered, 1u);
-  EXPECT_THAT(outcomes_.all[0].failures[0].status, FailsWith(Reason::kRequestTimedOut));
-  EXPECT_EQ(used, 1000);
+  EXPECT_THAT(Reasons(outcomes_.all[0]), ElementsAre(Reason::kThrottled, Reason::kThrottled)) << "definite";
+  EXPECT_GT(outcomes_.all[0].failures[0].retry_after_ms, 0);
+  EXPECT_EQ(used, 1000) << "its bytes are still here";
   EXPECT_TRUE(RunUntil([&] { return lease_.used() == 0; }));
   EXPECT_EQ(outcomes_.all.size(), 1u);
+  EXPECT_EQ(shard_.Replica("t", 0)->snapshot().log_end, Offset(0));
+  EXPECT_EQ(shard_.driver().measures().expired.value(), 1u);
+}
+
+TEST_F(ProduceHandlerTest, WhatTheShardHasBegunWithMayBeAppendedAfterItsTimeIsUp) {
+  std::latch gate(1), staged(1), commit(1);
+  HoldShard(gate);
+  ProduceRequest request = RequestOf(EntryFor("t", 0, {"a"}));
+  request.timeout_ms = 100;
+  EXPECT_EQ(produce_->Produce(stream_, std::move(request)), absl::OkStatus());
+  shard_.driver().Run([&](ShardTurn&) { staged.count_down(); commit.wait(); return absl::OkStatus(); }, [](Status) {});
+  gate.count_down();
+  staged.wait();
+  clock_.Advance(absl::Milliseconds(110));
+  Turn();
+  const std::size_t answered = outcomes_.all.size();
+  commit.count_down();
+  ASSERT_EQ(answered, 1u);
+  EXPECT_THAT(Reasons(outcomes_.all[0]), ElementsAre(Reason::kRequestTimedOut));
+  EXPECT_TRUE(RunUntil([&] { return produce_->appends_outstanding() == 0; }));
   EXPECT_EQ(shard_.Replica("t", 0)->snapshot().log_end, Offset(1)) << "indefinite: it was appended after all";
+}
+
+TEST_F(ProduceHandlerTest, TheCallsDeadlineCountsLikeTheTimeout) {
+  std::latch gate(1);
+  HoldShard(gate);
+  stream_->deadline = clock_.Monotonic() + absl::Milliseconds(50);
+  EXPECT_EQ(produce_->Produce(stream_, RequestOf(EntryFor("t", 0, {"a"}))), absl::OkStatus());
+  stream_->listener = nullptr;  // as gRPC ends it
+  clock_.Advance(absl::Milliseconds(60));
+  Turn();
+  gate.count_down();
+  EXPECT_TRUE(RunUntil([&] { return produce_->appends_outstanding() == 0; }));
+  EXPECT_EQ(shard_.Replica("t", 0)->snapshot().log_end, Offset(0));
+}
+
+TEST_F(ProduceHandlerTest, BehindABatchThatWasGivenUpAProducersNextOnesWaitForItsReturn) {
+  std::latch gate(1);
+  HoldShard(gate);
+  ProduceRequest first = RequestOf(EntryOfBatch("t", 0, MakeBatch({"a"}, ProducerStamp{ProducerId(7), ProducerEpoch(0), Sequence(0)})));
+  first.timeout_ms = 100;
+  EXPECT_EQ(produce_->Produce(stream_, std::move(first)), absl::OkStatus());
+  const auto second = [&] { return EntryOfBatch("t", 0, MakeBatch({"b"}, ProducerStamp{ProducerId(7), ProducerEpoch(0), Sequence(1)})); };
+  EXPECT_EQ(produce_->Produce(stream_, RequestOf(second())), absl::OkStatus());
+  clock_.Advance(absl::Milliseconds(110));
+  Turn();
+  gate.count_down();
+  ASSERT_TRUE(RunUntil([&] { return outcomes_.all.size() == 2; }));
+  EXPECT_THAT(Reasons(outcomes_.all[0]), ElementsAre(Reason::kThrottled));
+  EXPECT_THAT(Reasons(outcomes_.all[1]), ElementsAre(Reason::kUnknownProducerId));
+  EXPECT_EQ(ReasonOfEntry(EntryOfBatch("t", 0, MakeBatch({"a"}, ProducerStamp{ProducerId(7), ProducerEpoch(0), Sequence(0)}))), Reason::kNone);
+  EXPECT_EQ(ReasonOfEntry(second()), Reason::kNone);
+  EXPECT_THAT(outcomes_.all.back().base_offsets, ElementsAre(1));
 }
 
 TEST_F(ProduceHandlerTest, ACallThatEndedHearsNothingAndItsAppendsGoOn) {

@@ -27,7 +27,8 @@ MATCHER_P(FailsWith, reason, "") { return ReasonOf(arg) == reason; }
 inline constexpr std::int64_t kNowMs = 1'700'000'000'000;
 
 // A stored value's worth of bytes: room for the side header, and one batch of the values.
-inline SharedBytes MakeBatch(const std::vector<std::string>& values, Codec codec = Codec::kNone, std::int64_t timestamp_ms = kNowMs) {
+inline SharedBytes MakeBatch(const std::vector<std::string>& values, Codec codec = Codec::kNone, std::int64_t timestamp_ms = kNowMs,
+                             const ProducerStamp& producer = {}) {
   RecordBatchBuilder builder;
   for (const std::string& value : values) {
     RecordView record;
@@ -35,7 +36,11 @@ inline SharedBytes MakeBatch(const std::vector<std::string>& values, Codec codec
     record.value = value;
     builder.Add(record);
   }
-  return builder.Build(codec, {}, kSideHeaderBytes).value();
+  return builder.Build(codec, producer, kSideHeaderBytes).value();
+}
+
+inline SharedBytes MakeBatch(const std::vector<std::string>& values, const ProducerStamp& producer) {
+  return MakeBatch(values, Codec::kNone, kNowMs, producer);
 }
 
 // The values of whole batches, from offset `from` on, joined by spaces.

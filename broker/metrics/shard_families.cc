@@ -2,6 +2,7 @@
 // Sums of all shards where the broker matters, a series a shard where the shard does.
 #include "broker/metrics/shard_families.h"
 
+#include <algorithm>
 #include <string>
 
 #include "storage/shard/shard_vitals.h"
@@ -35,7 +36,9 @@ void AddMeasures(Families& families, const ShardDriver& shard) {
   const ShardMeasures& measures = shard.measures();
   families.Counter("cordwood_shard_stalls_total", "Commits that RocksDB refused for want of room; each is tried again after 1 to 10 ms")
       .Add(static_cast<double>(measures.stalls.value()), LabelsOf(shard));
-  families.Gauge("cordwood_shard_inbox_depth", "Appends and tasks that the shard's thread has not begun with")
+  families.Counter("cordwood_shard_expired_appends_total", "Appends that were refused, unwritten, because their time was up before the shard began with them")
+      .Add(static_cast<double>(measures.expired.value()), LabelsOf(shard));
+  families.Gauge("cordwood_shard_inbox_depth", "Appends that the shard's thread has not begun with")
       .Add(static_cast<double>(measures.inbox_depth()), LabelsOf(shard));
   families.Gauge("cordwood_shard_open_partitions", "Partitions whose state is in memory: written to in the last ten minutes")
       .Add(static_cast<double>(measures.open_partitions.value()), LabelsOf(shard));
@@ -49,8 +52,12 @@ void AddShardFamilies(Families& families, const std::vector<ShardDriver*>& shard
   LatencyTotals queue;
   LatencyTotals write;
   LatencyTotals sync;
+  std::int64_t inbox_deepest = 0;
+  std::int64_t inbox_max = 0;
   for (const ShardDriver* shard : shards) {
     const ShardMeasures& measures = shard->measures();
+    inbox_deepest = std::max(inbox_deepest, measures.inbox_depth());
+    inbox_max = static_cast<std::int64_t>(measures.inbox_max);
     records += static_cast<double>(measures.produced_records.value());
     bytes += static_cast<double>(measures.produced_bytes.value());
     queue.Add(measures.queue);
@@ -59,6 +66,7 @@ void AddShardFamilies(Families& families, const std::vector<ShardDriver*>& shard
     AddMeasures(families, *shard);
     AddVitals(families, *shard);
   }
+  families.AddLimit("appends_per_shard_inbox", inbox_deepest, inbox_max);
   families.Counter("cordwood_produce_records_total", "Records written to logs").Add(records);
   families.Counter("cordwood_produce_bytes_total", "Bytes of the batches written to logs, as they came").Add(bytes);
   families.Histogram("cordwood_produce_queue_seconds", "Wait of an append in its shard's inbox").Add(queue);

@@ -2,6 +2,7 @@
 // One request's appends to one shard: travels to the shard's thread and comes back as the answer.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <optional>
 
@@ -42,9 +43,12 @@ struct ShardMessage : OutboxMessage {
 // Comes back exactly once, by Run() on the thread of `outbox`, whatever happens: done, refused, timed out is the handler's own business. Entries that were refused are
 // answered with those that were not, when the last of them is acknowledged (kNone: as kLeader; only the answer
 // is not sent).
-// Bound: the bytes are counted in the call's window and the thread's lease until it is back.
+// Bound: the bytes are counted in the call's window and the thread's lease until it is back; the number by ShardDriverOptions::inbox_appends_max.
 struct AppendOp : ShardMessage {
   AppendOp() : ShardMessage(Kind::kAppend) {}
+
+  // True for whoever calls it first: the shard, which then appends, or the handler whose time is up, and then nothing is ever appended. Any thread.
+  bool Claim() { return !claimed_.exchange(true, std::memory_order_acq_rel); }
 
   Outbox* outbox = nullptr;
   Acks acks = Acks::kAll;
@@ -53,6 +57,9 @@ struct AppendOp : ShardMessage {
   absl::Duration pushed_at;    // into the inbox, monotonic
   absl::Duration answered_at;  // by the shard, monotonic
   std::uint32_t unacknowledged = 0;  // of the shard's thread: entries still waiting
+
+ private:
+  std::atomic<bool> claimed_{false};  // who gets it may read what the other wrote before
 };
 
 }  // namespace cordwood::broker

@@ -68,12 +68,13 @@ bool ShardDriver::Enter() {
 void ShardDriver::Leave() { entering_.fetch_sub(1); }
 
 void ShardDriver::Append(AppendOp* op) {
+  Status refused = ShuttingDown();
   if (Enter()) {
-    loop_->Push(op);
+    refused = loop_->Take(op);
     Leave();
-    return;
   }
-  for (AppendEntry& entry : op->entries) entry.status = ShuttingDown();
+  if (refused.ok()) return;
+  for (AppendEntry& entry : op->entries) entry.status = refused;
   op->unacknowledged = 0;
   op->answered_at = op->pushed_at;
   op->outbox->Push(op);

@@ -4,9 +4,12 @@
 #include <algorithm>
 #include <atomic>
 #include <deque>
+#include <limits>
 #include <thread>
 
 #include "broker/replication/replication_fixture.h"
+#include "storage/log/keys.h"
+#include "storage/log/partition_records.h"
 
 namespace cordwood::broker {
 namespace {
@@ -115,6 +118,60 @@ TEST_F(ShardDriverTest, DuplicateIsNotAnsweredBeforeItsOriginal) {
   }), absl::OkStatus());
   Await(*ops_[1]);
   EXPECT_THAT(network_->events, ElementsAre("p2 hw 1 [0,1)", "answer 1", "answer 2"));
+}
+
+TEST_F(ShardDriverTest, WhatWasGivenUpBeforeItsTurnComesBackUnwritten) {
+  ASSERT_EQ(Task([&](ShardTurn&) {
+    Send(EntryOf(0, "late"));
+    EXPECT_TRUE(ops_[0]->Claim());
+    Send(EntryOf(0, "in time"));
+    return absl::OkStatus();
+  }), absl::OkStatus());
+  Await(*ops_[1]);
+  EXPECT_EQ(ops_[0]->answers, 1);
+  EXPECT_FALSE(ops_[1]->Claim()) << "it is too late to give up what the shard has begun with";
+  EXPECT_EQ(ReadAll(0), "in time");
+  EXPECT_EQ(driver_->measures().expired.value(), 1u);
+}
+
+class SmallInboxTest : public DriverFixture {
+ protected:
+  SmallInboxTest() {
+    driver_options_.inbox_appends_max = 3;
+    Start();
+  }
+};
+
+TEST_F(SmallInboxTest, AFullInboxRefusesDefinitelyAndTakesAgainOnceItIsWorkedOff) {
+  ASSERT_EQ(Task([&](ShardTurn&) {
+    for (int i = 0; i < 5; ++i) Send(EntryOf(0, std::to_string(i)));
+    return absl::OkStatus();
+  }), absl::OkStatus());
+  for (const auto& op : ops_) Await(*op);
+  EXPECT_EQ(ReadAll(0), "0 1 2");
+  EXPECT_THAT(ops_[3]->entry().status, FailsWith(Reason::kThrottled));
+  EXPECT_THAT(ops_[4]->entry().status, FailsWith(Reason::kThrottled));
+  EXPECT_EQ(Append(0, "again").status, absl::OkStatus());
+}
+
+class FullLogTest : public DriverFixture {};
+
+TEST_F(FullLogTest, ALogWithoutOffsetsLeftIsNamedByItsTopic) {
+  {
+    auto store = ShardStore::Open(store_options_).value();
+    WriteGroup group;
+    PartitionLog::StageCreate(group, PartitionId(1), PartitionIdentity{});
+    PartitionCheckpoint checkpoint;
+    checkpoint.log_start = checkpoint.log_end = checkpoint.high_watermark = Offset(std::numeric_limits<std::int64_t>::max() - 1);
+    group.Put(PartitionKey(MetadataKind::kCheckpoint, PartitionId(1)).view(), Encode(checkpoint));
+    ASSERT_EQ(store->Commit(group), absl::OkStatus());
+    ASSERT_EQ(store->Close(), absl::OkStatus());
+  }
+  StartDriver();
+  EXPECT_EQ(Append(0, "last").status, absl::OkStatus());
+  const Status refused = Append(0, "beyond").status;
+  EXPECT_THAT(refused, FailsWith(Reason::kInvalidRecord));
+  EXPECT_EQ(MessageOf(refused), "append os-0: no offsets are left");
 }
 
 TEST_F(ShardDriverTest, UnknownProducerIsRefusedByItsReason) {

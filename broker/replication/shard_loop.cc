@@ -21,6 +21,7 @@ constexpr std::chrono::seconds kIdleSleep(10);
 
 ShardLoop::ShardLoop(std::unique_ptr<ShardStore> store, const ShardDriverOptions& options, Clock& clock)
     : options_(options), clock_(clock), store_(std::move(store)) {
+  measures_.inbox_max = options_.inbox_appends_max;
   now_ = clock_.Monotonic();
   next_idle_scan_ = now_ + std::min(kIdleScanEvery, options_.idle_close);
 }
@@ -36,8 +37,17 @@ void ShardLoop::Start() {
   });
 }
 
-void ShardLoop::Push(ShardMessage* message) {
+// Several threads may look at the same time, and then there are as many too many.
+Status ShardLoop::Take(AppendOp* op) {
+  if (measures_.inbox_depth() >= static_cast<std::int64_t>(options_.inbox_appends_max)) {
+    return Error(Reason::kThrottled, std::to_string(options_.inbox_appends_max) + " appends wait for the shard");
+  }
   measures_.pushed.Add();
+  Push(op);
+  return absl::OkStatus();
+}
+
+void ShardLoop::Push(ShardMessage* message) {
   if (!inbox_.Push(message)) return;
   // Taking the lock closes the gap between the receiver's last look at the inbox and its falling asleep.
   MutexLock lock(mu_);
@@ -97,8 +107,8 @@ void ShardLoop::Turn() {
   while (backlog_ != nullptr && group_.bytes() < options_.group_bytes_max) {
     ShardMessage* message = backlog_;
     backlog_ = Mailbox<ShardMessage>::Next(message);
-    measures_.handled.Add();
     if (message->kind == ShardMessage::Kind::kAppend) {
+      measures_.handled.Add();
       Handle(static_cast<AppendOp&>(*message));
     } else {
       Handle(static_cast<ShardTask&>(*message));
@@ -108,6 +118,11 @@ void ShardLoop::Turn() {
 }
 
 void ShardLoop::Handle(AppendOp& op) {
+  if (!op.Claim()) {
+    measures_.expired.Add();
+    due_.push_back(&op);
+    return;
+  }
   op.unacknowledged = static_cast<std::uint32_t>(op.entries.size());
   measures_.queue.Record(now_ - op.pushed_at);
   for (std::uint32_t i = 0; i < op.entries.size(); ++i) {

@@ -43,6 +43,7 @@ class ShardLoop {
   void AddNetworkThread(Outbox* outbox, PublicationListener* listener) { network_threads_.push_back({outbox, listener}); }
   void Start();
   void Push(ShardMessage* message);
+  Status Take(AppendOp* op);  // THROTTLED, and it is not taken, if there are too many
   // The thread finishes the inbox; with `close` it then closes partitions and store. Returns when it has ended; the outcome of closing.
   Status Join(bool close);
   std::uint64_t TakeReclaimableBytes() { return reclaimable_bytes_.exchange(0, std::memory_order_relaxed); }
@@ -103,6 +104,7 @@ class ShardLoop {
   std::vector<NetworkThread> network_threads_;
   std::thread thread_;
 
+  // Bound: inbox_appends_max; one task of each thread that waits for it; FetchOptions::openings_max of each network thread.
   Mailbox<ShardMessage> inbox_;
   ShardMeasures measures_;
   Mutex mu_;

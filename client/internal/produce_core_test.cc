@@ -165,6 +165,27 @@ TEST_F(ProduceCoreTest, ARefusedBatchWaitsBeforeItIsTriedAgain) {
   EXPECT_TRUE(core_.NextMessage(now_).has_value());
 }
 
+// A broker under overload gives up what has waited too long, and what is behind it then has a sequence that does not fit.
+TEST_F(ProduceCoreTest, WhatTheBrokerGaveUpGoesAgainBeforeWhatWasSentBehindIt) {
+  Open();
+  for (const char* name : {"a", "b", "c", "d"}) {
+    Enqueue(name);
+    SendAll();
+  }
+  ASSERT_EQ(sent_.size(), 4U);
+  core_.Answered(Apply(sent_[0]), now_, kNoBackoff);
+  refuse_with_ = Reason::kThrottled;
+  core_.Answered(Apply(sent_[1]), now_, kNoBackoff);
+  refuse_with_ = Reason::kNone;
+  sent_.erase(sent_.begin(), sent_.begin() + 2);
+  AnswerAll();
+  EXPECT_EQ(logs_[0].values, (Values{"a0"})) << "c and d are out of sequence";
+  RunToEnd();
+  EXPECT_EQ(outcome_, "@0x1 @1x1 @2x1 @3x1");
+  EXPECT_EQ(logs_[0].values, (Values{"a0", "b0", "c0", "d0"}));
+  EXPECT_EQ(next_id_, 1001) << "under the same producer id";
+}
+
 TEST_F(ProduceCoreTest, AProducerWaitsForADiskOrAShardToBecomeWell) {
   for (const Reason reason : {Reason::kDiskFull, Reason::kStorageError, Reason::kPoisoned}) {
     Open();

@@ -58,7 +58,7 @@ StatusOr<StagedAppend> PartitionLog::StageAppend(WriteGroup& group, std::span<Sh
     if (verdicts[i].duplicate) continue;
     any_new = true;
     room -= std::int64_t{batches[i].last_offset_delta()} + 1;
-    if (room < 0) return Error(Reason::kInvalidRecord, "partition " + ToString(id_) + ": no offsets are left");
+    if (room < 0) return Error(Reason::kInvalidRecord, "no offsets are left");
   }
 
   StagedAppend staged;
