@@ -64,6 +64,7 @@ struct Call::Wire {
   Call* next_open = nullptr;
   Call* previous_open = nullptr;
   Call* next_waiting = nullptr;
+  Call* previous_waiting = nullptr;
 };
 
 Call::Call(CallSet& set) : set_(set), wire_(std::make_unique<Wire>(this)) {}
@@ -130,9 +131,10 @@ void Call::MaybeRead() {
     if (set_.stopping_) return;
     if (w.unanswered > 0 && w.unanswered >= w.method->options.window_bytes) return;
     if (w.answers.size() >= kUnwrittenMax) return;
-    if (!set_.lease_.HasRoom()) {
+    if (!set_.HasRoom()) {
       w.waiting_for_lease = true;
       ++w.refs;
+      w.previous_waiting = set_.last_waiting_;
       (set_.last_waiting_ == nullptr ? set_.first_waiting_ : set_.last_waiting_->wire_->next_waiting) = this;
       set_.last_waiting_ = this;
       if (!set_.lease_retry_.armed()) set_.timers_.Arm(set_.lease_retry_, set_.clock_.Monotonic() + kLeaseRetry);
@@ -142,6 +144,17 @@ void Call::MaybeRead() {
   w.reading = true;
   ++w.refs;
   w.stream.Read(&w.incoming, &w.read_tag);
+}
+
+// The caller holds a reference of its own.
+void Call::StopWaiting() {
+  Wire& w = *wire_;
+  if (!w.waiting_for_lease) return;
+  (w.previous_waiting == nullptr ? set_.first_waiting_ : w.previous_waiting->wire_->next_waiting) = w.next_waiting;
+  (w.next_waiting == nullptr ? set_.last_waiting_ : w.next_waiting->wire_->previous_waiting) = w.previous_waiting;
+  w.next_waiting = w.previous_waiting = nullptr;
+  w.waiting_for_lease = false;
+  Unref();
 }
 
 void Call::OnRead(bool ok) {
@@ -240,6 +253,7 @@ void Call::OnDone() { End(); }
 void Call::End() {
   if (wire_->ended) return;
   wire_->ended = true;
+  StopWaiting();  // at its deadline, or when its client has gone, whatever the budget says
   wire_->write_timeout.Cancel();
   wire_->answers.clear();
   open_charge_ = ByteCharge();
@@ -284,13 +298,7 @@ void CallSet::Start(grpc::AsyncGenericService& service, grpc::ServerCompletionQu
 
 void CallSet::Stop() {
   stopping_ = true;
-  while (first_waiting_ != nullptr) {
-    Call* call = first_waiting_;
-    first_waiting_ = call->wire_->next_waiting;
-    call->wire_->waiting_for_lease = false;
-    call->Unref();
-  }
-  last_waiting_ = nullptr;
+  while (first_waiting_ != nullptr) first_waiting_->StopWaiting();
   for (Call* call = first_open_; call != nullptr;) {
     Call* next = call->wire_->next_open;
     if (call->door_ != nullptr && !call->ended()) call->door_->OnStop();
@@ -298,16 +306,16 @@ void CallSet::Stop() {
   }
 }
 
+bool CallSet::HasRoom() { return lease_.HasRoom(counted_calls_ * static_cast<std::int64_t>(kTransportWindowBytes)); }
+
 void CallSet::ResumeReads() {
   // Each call is asked once: one that still finds no room queues up again.
-  for (Call* last = last_waiting_; first_waiting_ != nullptr && lease_.HasRoom();) {
+  for (Call* last = last_waiting_; first_waiting_ != nullptr && HasRoom();) {
     Call* call = first_waiting_;
-    first_waiting_ = call->wire_->next_waiting;
-    if (first_waiting_ == nullptr) last_waiting_ = nullptr;
-    call->wire_->next_waiting = nullptr;
-    call->wire_->waiting_for_lease = false;
-    call->MaybeRead();
     const bool was_last = call == last;
+    ++call->wire_->refs;
+    call->StopWaiting();
+    call->MaybeRead();
     call->Unref();
     if (was_last) break;
   }

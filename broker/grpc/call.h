@@ -78,6 +78,7 @@ class Call {
   void OnAccepted(bool ok);
   void Open();
   void MaybeRead();
+  void StopWaiting();  // for the lease
   void OnRead(bool ok);
   void OnWrite(bool ok);
   void OnFinished();
@@ -134,6 +135,7 @@ class CallSet {
     ReasonCounts errors;
     int open_max = 0;
   };
+  bool HasRoom();
   void ResumeReads();
 
   ByteLease& lease_;
@@ -144,7 +146,7 @@ class CallSet {
   grpc::AsyncGenericService* service_ = nullptr;
   grpc::ServerCompletionQueue* queue_ = nullptr;
   Call* first_open_ = nullptr;     // all open calls, doubly linked through their Wire
-  Call* first_waiting_ = nullptr;  // that want to read and wait for the lease, oldest first
+  Call* first_waiting_ = nullptr;  // that want to read and wait for the lease, oldest first; each once
   Call* last_waiting_ = nullptr;
   Timer lease_retry_;              // other threads may have given room back
   std::size_t open_calls_ = 0;

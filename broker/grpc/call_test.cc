@@ -117,7 +117,8 @@ class RawClient {
 
 class CallTest : public ::testing::Test {
  protected:
-  explicit CallTest(const NetworkOptions& options = {}) : threads_(options, budget_, Clock::System()) {
+  explicit CallTest(const NetworkOptions& options = {}, std::int64_t budget_bytes = 128 << 20)
+      : budget_(budget_bytes), threads_(options, budget_, Clock::System()) {
     NetworkThread& thread = threads_.at(0);
     MethodOptions unary;
     unary.unary = true;
@@ -262,6 +263,23 @@ TEST_F(CallTest, ADeadlineEndsAHeldCall) {
   EXPECT_EQ(client.Read(), "<end>");
   EXPECT_EQ(client.Finish().error_code(), grpc::StatusCode::DEADLINE_EXCEEDED);
   EXPECT_TRUE(Ended(1));
+}
+
+class SpentBudgetTest : public CallTest {
+ protected:
+  SpentBudgetTest() : CallTest({}, 1) {}
+};
+
+TEST_F(SpentBudgetTest, ACallThatWaitsForTheBudgetEndsAtItsDeadline) {
+  RawClient holder(port_, "/t/Stream");
+  ASSERT_TRUE(holder.Write("hold" + std::string(5 << 20, 'x')));
+  ASSERT_TRUE(testing::WaitUntil([&] { return budget_.free_bytes() < -kLeaseStepBytes; }));
+  RawClient waiting(port_, "/t/Stream", 200);
+  ASSERT_TRUE(waiting.Write("never read"));
+  EXPECT_EQ(waiting.Finish().error_code(), grpc::StatusCode::DEADLINE_EXCEEDED);
+  EXPECT_TRUE(Ended(1));
+  EXPECT_TRUE(testing::WaitUntil([&] { return OpenCalls() == 1; })) << "nothing is left of it while the budget is still spent";
+  EXPECT_EQ(ends_, 1);
 }
 
 class AnswerWriteTimeoutTest : public CallTest {

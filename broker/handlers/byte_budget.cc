@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Steps of the budget go to a thread as it needs them, and back when it holds two more than it uses.
+// Steps of the budget go to a thread as it needs them, and back when it holds two more than it uses, or one more while the budget is overdrawn.
 #include "broker/handlers/byte_budget.h"
 
 #include "storage/base/check.h"
@@ -14,8 +14,9 @@ bool ByteBudget::TryTake(std::int64_t bytes) {
   return true;
 }
 
-bool ByteLease::HasRoom() {
-  if (used_ < granted_ || used_ == 0) return true;
+bool ByteLease::HasRoom(std::int64_t standing) {
+  if (used_ - standing < kLeaseStepBytes) return true;
+  if (used_ < granted_) return budget_.free_bytes() >= 0;
   if (!budget_.TryTake(kLeaseStepBytes)) return false;
   granted_ += kLeaseStepBytes;
   return true;
@@ -32,7 +33,8 @@ void ByteLease::Take(std::int64_t bytes) {
 void ByteLease::Give(std::int64_t bytes) {
   used_ -= bytes;
   CORDWOOD_CHECK(used_ >= 0);
-  while (granted_ - used_ >= 2 * kLeaseStepBytes) {
+  const auto surplus = [this] { return granted_ - used_ >= (budget_.free_bytes() < 0 ? kLeaseStepBytes : 2 * kLeaseStepBytes); };
+  while (surplus()) {
     granted_ -= kLeaseStepBytes;
     budget_.Give(kLeaseStepBytes);
   }

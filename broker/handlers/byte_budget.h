@@ -30,7 +30,7 @@ class ByteBudget {
 
 // Plain integers of one thread; the budget is touched once per 4 MiB.
 //
-// A thread that holds nothing may always take one message, so that a spent budget slows a thread down and never stops it.
+// A thread may always hold messages of one step, so that a spent budget slows a thread down and never stops it.
 class ByteLease {
  public:
   explicit ByteLease(ByteBudget& budget) : budget_(budget) {}
@@ -38,8 +38,9 @@ class ByteLease {
   ByteLease(const ByteLease&) = delete;
   ByteLease& operator=(const ByteLease&) = delete;
 
-  bool HasRoom();
-  void Take(std::int64_t bytes);  // what has arrived is counted, room or not
+  // For a message more. `standing`: of used(), what does not come back when messages are answered, the windows of open calls.
+  bool HasRoom(std::int64_t standing = 0);
+  void Take(std::int64_t bytes);  // what has arrived is counted, room or not: then the budget is overdrawn, and nobody has room until it no longer is
   void Give(std::int64_t bytes);  // calls on_room
   std::int64_t used() const { return used_; }
   void OnRoom(std::function<void()> on_room) { on_room_ = std::move(on_room); }

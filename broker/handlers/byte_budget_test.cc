@@ -26,6 +26,28 @@ TEST(ByteLeaseTest, TakesTheBudgetInStepsAndGivesTheSurplusBack) {
   EXPECT_EQ(budget.free_bytes(), 2 * kLeaseStepBytes);
 }
 
+TEST(ByteLeaseTest, WhoHasOverdrawnTheBudgetHasNoRoomUntilItIsPaidBack) {
+  ByteBudget budget(2 * kLeaseStepBytes);
+  ByteLease lease(budget);
+  for (int message = 0; message < 2; ++message) {
+    EXPECT_TRUE(lease.HasRoom());
+    lease.Take(kLeaseStepBytes + 1);
+  }
+  EXPECT_FALSE(lease.HasRoom());
+  lease.Give(kLeaseStepBytes + 1);
+  EXPECT_TRUE(lease.HasRoom());
+}
+
+TEST(ByteLeaseTest, TheWindowsOfOpenCallsNeverKeepAThreadFromAStepOfMessages) {
+  ByteBudget budget(kLeaseStepBytes);
+  ByteLease lease(budget);
+  const std::int64_t windows = 3 * kLeaseStepBytes;
+  lease.Take(windows);
+  EXPECT_TRUE(lease.HasRoom(windows));
+  lease.Take(kLeaseStepBytes);
+  EXPECT_FALSE(lease.HasRoom(windows));
+}
+
 TEST(ByteLeaseTest, ASpentBudgetLetsAThreadThatHoldsNothingTakeOneMessage) {
   ByteBudget budget(kLeaseStepBytes);
   ByteLease greedy(budget);
