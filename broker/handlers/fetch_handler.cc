@@ -17,18 +17,54 @@ constexpr std::size_t kWarnedMax = 256;
 
 FetchHandler::FetchHandler(Outbox& outbox, TimerWheel& timers, const PartitionTable& table, ReaderPool& readers, const FetchOptions& options,
                            Clock& clock)
-    : outbox_(outbox), timers_(timers), table_(table), readers_(readers), options_(options), clock_(clock), ring_(options.ring_bytes) {}
+    : outbox_(outbox),
+      timers_(timers),
+      table_(table),
+      readers_(readers),
+      options_(options),
+      clock_(clock),
+      ring_(options.ring_bytes),
+      catchup_(options.catchup_bytes_per_second),
+      catchup_timer_([this] { EndHolding(clock_.Monotonic()); }) {
+  measures_.catchup_limit.Set(options.catchup_bytes_per_second);
+}
 
 FetchHandler::~FetchHandler() { CORDWOOD_CHECK(jobs_outstanding_ == 0); }
 
 // Whatever the news is, those who wait look for themselves.
 void FetchHandler::OnPublication(const Publication& publication) {
+  std::size_t bytes = 0;
   for (const PartitionUpdate& update : publication) {
     const PartitionId id = update.partition->id;
-    for (const PublishedBatch& batch : update.batches) ring_.Insert(id, batch);
+    for (const PublishedBatch& batch : update.batches) {
+      ring_.Insert(id, batch);
+      bytes += batch.value.size();
+    }
     if (update.snapshot.phase == ReplicaPhase::kDeleted) ring_.Forget(id);
     waits_.Wake(id);
   }
+  if (bytes == 0 || !catchup_.enabled()) return;
+  const absl::Duration now = clock_.Monotonic();
+  catchup_.OnProduced(bytes / static_cast<std::size_t>(options_.catchup_threads), now);
+  if (catchup_timer_.armed() && catchup_.HasTokens(now)) EndHolding(now);
+}
+
+bool FetchHandler::MayRead(bool behind, bool* limited) {
+  if (reading_bytes_ >= options_.read_bytes_max) return false;
+  *limited = false;
+  if (!behind || !catchup_.enabled()) return true;
+  if (catchup_timer_.armed()) return false;  // whoever came earlier goes first
+  const absl::Duration now = clock_.Monotonic();
+  *limited = catchup_.InForce(now);
+  if (catchup_.HasTokens(now)) return true;
+  held_since_ = now;
+  timers_.Arm(catchup_timer_, catchup_.NextAt(now));
+  return false;
+}
+
+void FetchHandler::EndHolding(absl::Duration now) {
+  catchup_timer_.Cancel();
+  measures_.catchup_held_micros.Add(static_cast<std::uint64_t>(absl::ToInt64Microseconds(now - held_since_)));
 }
 
 std::shared_ptr<FetchSession> FetchHandler::Open(bool is_stream, FetchListener* listener) {
@@ -36,10 +72,11 @@ std::shared_ptr<FetchSession> FetchHandler::Open(bool is_stream, FetchListener* 
 }
 
 bool FetchHandler::RunTurn() {
-  if (reading_bytes_ < options_.read_bytes_max) {
-    for (; !starved_.empty(); starved_.pop_front()) runnable_.push_back(std::move(starved_.front()));
+  if (reading_bytes_ < options_.read_bytes_max && openings_ < options_.openings_max && !catchup_timer_.armed()) {
+    for (; !starved_.empty(); starved_.pop_front()) starved_.front()->EndStarving();
   }
-  for (int i = 0; i < options_.sessions_per_turn && !runnable_.empty(); ++i) {
+  visits_ = 0;
+  for (int i = 0; i < options_.sessions_per_turn && visits_ < options_.partitions_per_turn && !runnable_.empty(); ++i) {
     const std::shared_ptr<FetchSession> session = std::move(runnable_.front());
     runnable_.pop_front();
     session->Run();

@@ -10,10 +10,10 @@
 #include <string_view>
 #include <utility>
 
+#include "broker/handlers/limits/catchup_limit.h"
 #include "broker/handlers/fetch_request.h"
 #include "broker/handlers/fetch_waits.h"
 #include "broker/handlers/handler_measures.h"
-#include "broker/handlers/reader_pool.h"
 #include "broker/handlers/tail_ring.h"
 #include "broker/handlers/timer_wheel.h"
 #include "broker/replication/publication.h"
@@ -22,6 +22,8 @@
 namespace cordwood::broker {
 
 class FetchSession;
+class Outbox;
+class ReaderPool;
 
 // Whoever takes answers, on the handler's thread.
 class FetchListener {
@@ -36,7 +38,12 @@ struct FetchOptions {
   std::size_t answer_bytes = 1024 * 1024;           // an answer is sent once it holds so much, or there is no more
   std::size_t session_read_bytes_max = 2 * 1024 * 1024;  // asked of the readers by one call, not yet answered
   std::size_t read_bytes_max = 64 * 1024 * 1024;    // the same, by all calls of the thread
+  std::size_t openings_max = 1024;                  // partitions being opened by their shards for calls of the thread
+  std::int64_t catchup_bytes_per_second = 0;        // see CatchupLimit; of this thread
+  int catchup_threads = 1;                          // that share what is allowed for each byte produced
   int sessions_per_turn = 128;
+  std::size_t partitions_per_session_turn = 256;    // looked at, before other sessions have their turn
+  std::size_t partitions_per_turn = 1024;           // before the thread looks at its other work
   std::function<void(std::string_view)> warn = [](std::string_view) {};  // the broker's log; of the same partition once a minute
 };
 
@@ -51,7 +58,7 @@ class FetchHandler final : public PublicationListener {
 
   // One per call. The listener must outlive it or close it.
   std::shared_ptr<FetchSession> Open(bool is_stream, FetchListener* listener);
-  // At the end of a turn: whoever has something to send sends it. True if some have to wait for the next turn.
+  // At the end of a turn: whoever has something to send sends it, one session after the other, none for long. True if some have to wait for the next turn.
   bool RunTurn();
 
   const TailRing& ring() const { return ring_; }
@@ -62,6 +69,9 @@ class FetchHandler final : public PublicationListener {
  private:
   friend class FetchSession;
 
+  // Whether a session may ask the readers for so many bytes. Those who may not wait in starved_; after one that counted (`limited`) others come first.
+  bool MayRead(bool behind, bool* limited);
+  void EndHolding(absl::Duration now);
   void WarnOfDamage(PartitionId partition, const Status& status);
 
   Outbox& outbox_;
@@ -75,8 +85,13 @@ class FetchHandler final : public PublicationListener {
   FetchWaits waits_;
   std::deque<std::shared_ptr<FetchSession>> runnable_;  // each once
   std::deque<std::shared_ptr<FetchSession>> starved_;   // wait until the readers have less to do
-  std::size_t reading_bytes_ = 0;
+  std::size_t visits_ = 0;          // in this turn
+  std::size_t reading_bytes_ = 0;   // each read at what a reader may hold at least
+  std::size_t openings_ = 0;
   std::size_t jobs_outstanding_ = 0;
+  CatchupLimit catchup_;
+  Timer catchup_timer_;             // armed while the limit holds somebody back
+  absl::Duration held_since_;       // while it is armed
   std::map<PartitionId, absl::Duration> warned_;  // when, on the monotonic clock; at most kWarnedMax
   FetchMeasures measures_;
 };

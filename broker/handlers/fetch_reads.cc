@@ -12,7 +12,8 @@
 namespace cordwood::broker {
 namespace {
 
-constexpr std::size_t kReadBytesMin = 64 * 1024;  // a fair share is never less
+constexpr std::size_t kReadBytesMin = 64 * 1024;  // a fair share is never less, and a read, which brings at least one batch, never counts less
+constexpr std::size_t kLimitedReadBytesMax = 256 * 1024;  // so that sessions that ask for much get no more than others, and no answer is long under way
 
 std::string NameOf(const BoundPartition& bound) { return bound.topic->name + "-" + ToString(bound.index); }
 
@@ -25,6 +26,8 @@ struct FetchSession::Read final : ReadJob {
   }
   std::shared_ptr<FetchSession> session;
   std::uint64_t generation = 0;
+  std::size_t cost = 0;     // in bytes
+  bool limited = false;     // counts for the catch-up limit
   absl::Duration asked_at;  // monotonic
 };
 
@@ -52,6 +55,15 @@ std::size_t FetchSession::Allowance(const Slot& slot) const {
   std::size_t bytes = std::min(slot.bytes_max, static_cast<std::size_t>(credit_));
   if (is_stream_ && answer_.payload_bytes < handler_.options_.answer_bytes) bytes = std::min(bytes, handler_.options_.answer_bytes - answer_.payload_bytes);
   return bytes;
+}
+
+// The oldest in the queue; nullptr if it is not there any more.
+FetchSession::Slot* FetchSession::Next(std::deque<PartitionId>& queue) {
+  ++handler_.visits_;
+  const auto found = slots_.find(queue.front());
+  queue.pop_front();
+  if (found == slots_.end() || !std::exchange(found->second->queued, false)) return nullptr;
+  return found->second->state == State::kReady ? found->second.get() : nullptr;
 }
 
 void FetchSession::Visit(Slot& slot) {
@@ -135,16 +147,40 @@ void FetchSession::Park(Slot& slot) {
   if (!slot.waiting()) handler_.waits_.Park(slot.bound.replica->id, slot);
 }
 
+void FetchSession::NeedReader(Slot& slot) {
+  slot.queued = true;
+  behind_.push_back(slot.bound.replica->id);
+}
+
+// It was the first in line. `catchup_bytes`: of the read for which it waits, if that is what it waits for.
+void FetchSession::Starve(Slot& slot, std::size_t catchup_bytes) {
+  slot.queued = true;
+  behind_.push_front(slot.bound.replica->id);
+  turn_ = Turn::kStarved;
+  if (held_bytes_ > 0 || !handler_.catchup_timer_.armed()) return;
+  held_bytes_ = catchup_bytes;
+  handler_.measures_.catchup_waiting_bytes.Add(static_cast<std::int64_t>(catchup_bytes));
+}
+
 void FetchSession::StartRead(Slot& slot, const ReplicaSnapshot& snapshot) {
-  if (reading_bytes_ >= handler_.options_.session_read_bytes_max) return Requeue(slot);
-  if (handler_.reading_bytes_ >= handler_.options_.read_bytes_max) {
-    starved_ = true;
-    return Requeue(slot);
+  if (turn_ != Turn::kReaders) return NeedReader(slot);
+  const std::size_t share = std::max(kReadBytesMin, handler_.options_.session_read_bytes_max / (behind_.size() + 1));
+  std::size_t bytes_max = std::min(Allowance(slot), share);
+  // What the ring holds and a reader only has to decode is not behind.
+  const bool behind = !slot.as_records || handler_.ring_.Find(slot.bound.replica->id, slot.next, snapshot.high_watermark, 1).empty();
+  bool limited = false;
+  if (!handler_.MayRead(behind, &limited)) return Starve(slot, bytes_max);
+  if (limited) bytes_max = std::min(bytes_max, kLimitedReadBytesMax);
+  const std::size_t cost = std::max(bytes_max, kReadBytesMin);
+  if (limited) {
+    handler_.catchup_.Take(cost, handler_.clock_.Monotonic());
+    turn_ = Turn::kOthersFirst;
   }
-  const std::size_t share = std::max(kReadBytesMin, handler_.options_.session_read_bytes_max / (ready_.size() + 1));
   auto* read = new Read;
   read->partition = slot.bound.replica;
-  read->range = ReadRange{slot.next, snapshot.high_watermark, std::min(Allowance(slot), share)};
+  read->range = ReadRange{slot.next, snapshot.high_watermark, bytes_max};
+  read->cost = cost;
+  read->limited = limited;
   read->as_records = slot.as_records;
   read->outbox = &handler_.outbox_;
   read->session = shared_from_this();
@@ -152,9 +188,11 @@ void FetchSession::StartRead(Slot& slot, const ReplicaSnapshot& snapshot) {
   read->asked_at = handler_.clock_.Monotonic();
   handler_.measures_.ring_misses.Add();
   slot.state = State::kReading;
-  credit_ -= static_cast<std::int64_t>(read->range.bytes_max);
-  reading_bytes_ += read->range.bytes_max;
-  handler_.reading_bytes_ += read->range.bytes_max;
+  slot.read = read;
+  credit_ -= static_cast<std::int64_t>(bytes_max);
+  reading_bytes_ += bytes_max;
+  reading_cost_ += cost;
+  handler_.reading_bytes_ += cost;
   ++jobs_;
   ++handler_.jobs_outstanding_;
   handler_.readers_.Submit(read);
@@ -163,14 +201,21 @@ void FetchSession::StartRead(Slot& slot, const ReplicaSnapshot& snapshot) {
 void FetchSession::OnRead(Read& read) {
   credit_ += static_cast<std::int64_t>(read.range.bytes_max);
   reading_bytes_ -= read.range.bytes_max;
-  handler_.reading_bytes_ -= read.range.bytes_max;
+  reading_cost_ -= read.cost;
+  handler_.reading_bytes_ -= read.cost;
+  if (read.limited) handler_.catchup_.GiveBack(read.cost - std::min(read.cost, read.bytes.size()));
   --jobs_;
   --handler_.jobs_outstanding_;
-  handler_.measures_.read.Record(handler_.clock_.Monotonic() - read.asked_at);
+  if (read.unread) {
+    handler_.measures_.reads_dropped.Add();
+  } else {
+    handler_.measures_.read.Record(handler_.clock_.Monotonic() - read.asked_at);
+  }
   if (listener_ == nullptr) return;
   MakeRunnable();
   Slot* slot = Find(read.generation, read.partition->id);
   if (slot == nullptr || slot->state != State::kReading) return;
+  slot->read = nullptr;
   const ReplicaSnapshot snapshot = read.partition->snapshot();
   if (snapshot.phase == ReplicaPhase::kDeleted) return Ready(*slot);  // whatever was read, and whatever went wrong with it
   if (slot->next < snapshot.log_start) {
@@ -192,6 +237,7 @@ void FetchSession::OnRead(Read& read) {
 }
 
 void FetchSession::StartOpening(Slot& slot) {
+  if (handler_.openings_ >= handler_.options_.openings_max) return Starve(slot, 0);
   auto* opening = new Opening;
   opening->session = shared_from_this();
   opening->partition = slot.bound.replica->id;
@@ -199,6 +245,7 @@ void FetchSession::StartOpening(Slot& slot) {
   opening->epoch = slot.last_fetched_epoch;
   slot.state = State::kReading;
   ++jobs_;
+  ++handler_.openings_;
   ++handler_.jobs_outstanding_;
   const ReplicaHandlePtr replica = slot.bound.replica;
   const auto open = [opening, replica](ShardTurn& turn) -> Status {
@@ -215,6 +262,7 @@ void FetchSession::StartOpening(Slot& slot) {
 
 void FetchSession::OnOpened(const Opening& opening) {
   --jobs_;
+  --handler_.openings_;
   --handler_.jobs_outstanding_;
   if (listener_ == nullptr) return;
   MakeRunnable();

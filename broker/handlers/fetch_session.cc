@@ -116,12 +116,14 @@ void FetchSession::PauseOrRemove(const FetchPartition& partition, const StatusOr
     return;
   }
   slot.Leave();
+  slot.DropRead();
   slot.generation = ++generation_;
   slot.state = State::kPaused;
 }
 
 void FetchSession::Set(Slot& slot, const FetchRequest& request, const FetchPartition& partition) {
   slot.Leave();
+  slot.DropRead();
   slot.ref = partition.ref;
   slot.next = partition.fetch_offset;
   slot.current_leader_epoch = partition.current_leader_epoch;
@@ -168,38 +170,55 @@ void FetchSession::MakeRunnable() {
 
 void FetchSession::Run() {
   runnable_ = false;
-  starved_ = false;
   if (listener_ == nullptr || answered_) return;
   if (began_ == absl::InfiniteDuration()) began_ = handler_.clock_.Monotonic();
-  // Whoever is ready now is visited once; who has more to send queues up behind the others.
-  for (std::size_t left = ready_.size(); left > 0; --left) {
-    if (listener_ == nullptr) return;
-    if (unannounced_ == 0 && (credit_ <= 0 || (is_stream_ && !listener_->CanTake()))) break;
-    const PartitionId id = ready_.front();
-    ready_.pop_front();
-    const auto found = slots_.find(id);
-    if (found == slots_.end() || !found->second->queued) continue;
-    Slot& slot = *found->second;
-    slot.queued = false;
-    if (slot.state == State::kReady) Visit(slot);
-    if (is_stream_ && answer_.payload_bytes >= handler_.options_.answer_bytes) Flush();
-    if (starved_) break;
-  }
+  VisitReady();
+  VisitBehind();
   Flush();
-  if (is_stream_ && jobs_ == 0 && answer_.results.empty() && (ready_.empty() || credit_ <= 0)) began_ = absl::InfiniteDuration();
-  if (listener_ == nullptr || answered_ || ready_.empty() || credit_ <= 0 || runnable_) return;
-  if (starved_) {
-    runnable_ = true;
+  const bool nothing_ready = ready_.empty() && behind_.empty();
+  if (is_stream_ && jobs_ == 0 && answer_.results.empty() && (nothing_ready || credit_ <= 0)) began_ = absl::InfiniteDuration();
+  if (listener_ == nullptr || answered_) return;
+  if (turn_ == Turn::kStarved && !starving_) {
+    starving_ = true;
     handler_.starved_.push_back(shared_from_this());
-  } else if (!is_stream_ || listener_->CanTake()) {
-    if (reading_bytes_ < handler_.options_.session_read_bytes_max) MakeRunnable();
   }
+  if (credit_ > 0 && CanSend() && (!ready_.empty() || (!behind_.empty() && turn_ != Turn::kStarved && CanRead()))) MakeRunnable();
+}
+
+// Each is visited once; who has more to send queues up behind the others. No more than some before other sessions have their turn, but where all that can be said is
+// how partitions stand.
+void FetchSession::VisitReady() {
+  turn_ = Turn::kMemory;
+  const bool only_announces = unannounced_ > 0 && (credit_ <= 0 || !CanSend());
+  for (std::size_t left = only_announces ? ready_.size() : std::min(ready_.size(), handler_.options_.partitions_per_session_turn); left > 0; --left) {
+    if (listener_ == nullptr || (unannounced_ == 0 && (credit_ <= 0 || !CanSend()))) return;
+    if (Slot* const slot = Next(ready_); slot != nullptr) Visit(*slot);
+    if (is_stream_ && answer_.payload_bytes >= handler_.options_.answer_bytes) Flush();
+  }
+}
+
+// The first in line stays there until it can be read.
+void FetchSession::VisitBehind() {
+  if (turn_ == Turn::kMemory) turn_ = starving_ ? Turn::kStarved : Turn::kReaders;
+  for (std::size_t left = std::min(behind_.size(), handler_.options_.partitions_per_session_turn); left > 0; --left) {
+    if (listener_ == nullptr || turn_ != Turn::kReaders || credit_ <= 0 || !CanSend() || !CanRead()) return;
+    if (Slot* const slot = Next(behind_); slot != nullptr) Visit(*slot);
+    if (is_stream_ && answer_.payload_bytes >= handler_.options_.answer_bytes) Flush();
+  }
+}
+
+bool FetchSession::CanRead() const { return reading_cost_ < handler_.options_.session_read_bytes_max; }
+
+void FetchSession::EndStarving() {
+  starving_ = false;
+  handler_.measures_.catchup_waiting_bytes.Add(-static_cast<std::int64_t>(std::exchange(held_bytes_, 0)));
+  MakeRunnable();
 }
 
 bool FetchSession::UnaryIsDone() const {
   if (jobs_ > 0) return false;
   const bool full = credit_ <= 0;
-  if (!full && !ready_.empty()) return false;
+  if (!full && !(ready_.empty() && behind_.empty())) return false;
   return full || answer_now_ || answer_.payload_bytes >= std::max<std::size_t>(min_bytes_, 1);
 }
 
@@ -231,6 +250,7 @@ void FetchSession::Close() {
   deadline_.Cancel();
   slots_.clear();
   ready_.clear();
+  behind_.clear();
 }
 
 FetchResult& FetchSession::ResultFor(Slot& slot, const ReplicaSnapshot& snapshot) {

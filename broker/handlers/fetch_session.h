@@ -20,7 +20,8 @@ namespace cordwood::broker {
 
 inline constexpr std::int64_t kFetchCreditMax = std::int64_t{1} << 30;
 
-// A partition is ready (something may be there to send), waits for news, is being read, or paused. Ready ones take turns.
+// A partition is ready (something may be there to send), waits for news, is being read, or paused. Ready ones take turns. Those that need a reader stand in
+// a line of their own, so that they neither delay what is served from memory nor are looked at again and again while there is no reader to be had.
 //
 // A unary call is a session with one request, whose max_bytes are its credit, and one answer.
 // Threading: of the handler's thread.
@@ -54,6 +55,11 @@ class FetchSession : public std::enable_shared_from_this<FetchSession> {
   void Set(Slot& slot, const FetchRequest& request, const FetchPartition& partition);
   void PauseOrRemove(const FetchPartition& partition, const StatusOr<BoundPartition>& bound, DeletedSlots& deleted);
   void Run();
+  void VisitReady();
+  void VisitBehind();
+  bool CanSend() const { return !is_stream_ || listener_->CanTake(); }
+  bool CanRead() const;
+  void EndStarving();
   void Ready(Slot& slot);    // from outside Run(), which decides itself whether to come back
   void Requeue(Slot& slot);
   void MakeRunnable();
@@ -65,9 +71,12 @@ class FetchSession : public std::enable_shared_from_this<FetchSession> {
   void RefuseUnresolved(const FetchPartition& partition, Status status);
 
   // fetch_reads.cc: one partition's look at its log.
+  Slot* Next(std::deque<PartitionId>& queue);
   void Visit(Slot& slot);
   void CheckAndSend(Slot& slot, const ReplicaSnapshot& snapshot);
   bool SendFromRing(Slot& slot, const ReplicaSnapshot& snapshot);
+  void NeedReader(Slot& slot);
+  void Starve(Slot& slot, std::size_t catchup_bytes);
   void StartRead(Slot& slot, const ReplicaSnapshot& snapshot);
   void StartOpening(Slot& slot);
   void OnRead(Read& read);
@@ -85,14 +94,19 @@ class FetchSession : public std::enable_shared_from_this<FetchSession> {
   FetchListener* listener_;  // nullptr once closed
   PartitionBindings bindings_;
   absl::flat_hash_map<PartitionId, std::unique_ptr<Slot>> slots_;
-  std::deque<PartitionId> ready_;  // each slot once; removed ones linger
+  std::deque<PartitionId> ready_;   // each slot once in one of these two; removed ones linger
+  std::deque<PartitionId> behind_;  // ready, and need a reader
   std::uint64_t generation_ = 0;   // of the last Set(); a job of an older one is dropped when it comes back
   std::int64_t credit_ = 0;        // bytes; the last batch may take it below zero
   std::size_t reading_bytes_ = 0;  // asked of the readers, taken from the credit
+  std::size_t reading_cost_ = 0;   // the same, each read at what a reader may hold at least
   std::size_t jobs_ = 0;           // with readers and shards
   std::size_t unannounced_ = 0;    // slots
   bool runnable_ = false;
-  bool starved_ = false;           // by the readers, in this turn
+  enum class Turn { kMemory, kReaders, kOthersFirst, kStarved };
+  Turn turn_ = Turn::kMemory;      // what may be begun in this turn; the last two: no more reads
+  bool starving_ = false;          // in the handler's starved_
+  std::size_t held_bytes_ = 0;     // of the read that the catch-up limit keeps waiting
   FetchAnswer answer_;
   absl::Duration began_ = absl::InfiniteDuration();  // the work on answer_, monotonic; infinite while there is nothing to do
   std::uint64_t answer_serial_ = 1;
@@ -107,7 +121,14 @@ class FetchSession : public std::enable_shared_from_this<FetchSession> {
 
 struct FetchSession::Slot final : FetchWaiter {
   explicit Slot(FetchSession& session) : session(session) {}
+  ~Slot() override { DropRead(); }
   void OnNews() override { session.Ready(*this); }
+
+  // What is being read for it is of no use any more.
+  void DropRead() {
+    if (read != nullptr) read->unwanted.store(true, std::memory_order_relaxed);
+    read = nullptr;
+  }
 
   FetchSession& session;
   BoundPartition bound;
@@ -119,7 +140,8 @@ struct FetchSession::Slot final : FetchWaiter {
   std::uint32_t position = 0;
   std::uint64_t generation = 0;
   State state = State::kReady;
-  bool queued = false;      // in ready_
+  bool queued = false;      // in ready_ or behind_
+  ReadJob* read = nullptr;  // until it is back
   bool announced = true;    // false: the next answer says how the partition stands, data or not
   bool as_records = false;
   std::uint64_t result_serial = 0;  // of the answer that holds its result

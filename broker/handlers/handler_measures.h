@@ -22,6 +22,10 @@ struct FetchMeasures {
   Counter bytes;             // of batches or encoded records, sent
   Counter ring_hits;         // looks that found batches in the ring
   Counter ring_misses;       // those that had to ask a reader
+  Counter reads_dropped;     // unread: their session had ended or moved on
+  Counter catchup_held_micros;  // during which the catch-up limit kept somebody waiting
+  Gauge catchup_waiting_bytes;  // of reads that it keeps waiting, the next one of each session
+  Gauge catchup_limit;       // bytes/s; 0: none
   LatencyHistogram whole;    // unary: from the request to the answer; stream: from when there was something to send and credit for it
   LatencyHistogram read;     // from the question to a reader until this thread has the answer
   Gauge reads;               // with readers and shards

@@ -65,6 +65,8 @@ void ReaderPool::Loop(int index) {
     }
     if (stopped) {
       job->status = Error(Reason::kShuttingDown, "the broker is stopping");
+    } else if (job->unwanted.load(std::memory_order_relaxed)) {
+      job->unread = true;
     } else {
       Execute(*job);
     }

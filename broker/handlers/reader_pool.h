@@ -2,6 +2,7 @@
 // A few threads for what a network thread must not do: reading from RocksDB, decoding records for simple clients.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <functional>
 #include <string_view>
@@ -31,13 +32,15 @@ struct ReadJob : OutboxMessage {
   ReadRange range;
   bool as_records = false;
   Outbox* outbox = nullptr;
+  std::atomic<bool> unwanted{false};  // nobody waits for it any more: it comes back unread, unless a reader has begun. Any thread
 
   Status status;
   SharedBytes bytes;  // whole batches, or encoded records; empty if no batch ends in the range
   Offset next;
+  bool unread = false;  // for it was unwanted
 };
 
-// Jobs run oldest first. Bound: at most one job per partition of a call, each paid from the call's credit.
+// Jobs run oldest first. Bound: FetchOptions::read_bytes_max of each network thread, at 64 KiB a job or more.
 // Threading: Submit from any thread, Start and Stop from the owner.
 class ReaderPool {
  public:

@@ -61,9 +61,14 @@ inline std::string ValuesOf(std::string_view batches, Offset from = Offset(0)) {
 // One shard with all that serves it but the network.
 class TestShard {
  public:
-  explicit TestShard(Clock& clock, RecordEncoder encode = nullptr) : clock_(clock), readers_(2, std::move(encode)) {}
+  explicit TestShard(Clock& clock, RecordEncoder encode = nullptr)
+      : clock_(clock), encode_(std::move(encode)), readers_(2, [this](std::string_view batches, Offset from, std::size_t bytes_max) {
+          return encode_(batches, from, bytes_max);
+        }) {}
   ~TestShard() { Stop(); }
 
+  // Before Start(): how records are decoded for simple clients.
+  void SetEncoder(RecordEncoder encode) { encode_ = std::move(encode); }
   // Before Start(): the disk; it must outlive this.
   void SetEnv(rocksdb::Env& env) { env_ = &env; }
   // Once: with every network thread's ear.
@@ -128,6 +133,7 @@ class TestShard {
 
   const ::cordwood::testing::TempDir directory_;
   Clock& clock_;
+  RecordEncoder encode_;
   std::unique_ptr<ShardDriver> driver_;
   PartitionTable table_;
   ReaderPool readers_;

@@ -48,6 +48,12 @@ void AddFetchFamilies(Families& families, const std::vector<const FetchMeasures*
       .Add(Sum(threads, &FetchMeasures::ring_bytes));
   families.Gauge("cordwood_fetch_reads_outstanding", "Reads with the readers or on their way back, and partitions being opened").Add(Sum(threads, &FetchMeasures::reads));
   families.Gauge("cordwood_fetch_read_queue_depth", "Reads that no reader has begun with").Add(static_cast<double>(readers.queued()));
+  families.Counter("cordwood_fetch_reads_dropped_total", "Reads that came back unread, since their call had ended or moved on").Add(Sum(threads, &FetchMeasures::reads_dropped));
+  families.Gauge("cordwood_fetch_catchup_limit_bytes_per_second", "consumer.catchup.max.bytes.per.second; 0: none").Add(Sum(threads, &FetchMeasures::catchup_limit));
+  families.Gauge("cordwood_fetch_catchup_waiting_bytes", "Reads that the catch-up limit keeps waiting, the next one of each fetch call")
+      .Add(Sum(threads, &FetchMeasures::catchup_waiting_bytes));
+  families.Counter("cordwood_fetch_catchup_throttled_seconds_total", "How long the catch-up limit kept somebody waiting, on each network thread")
+      .Add(Sum(threads, &FetchMeasures::catchup_held_micros) / 1e6);
   families.Gauge("cordwood_fetch_sessions", "Fetch calls with their state in memory").Add(Sum(threads, &FetchMeasures::sessions));
   families.Gauge("cordwood_fetch_parked_partitions", "Partitions of fetch calls that wait for a record").Add(Sum(threads, &FetchMeasures::parked));
   families.Histogram("cordwood_fetch_seconds", "A unary fetch from request to answer, its wait included; a stream's answer from when there was something to send and credit")

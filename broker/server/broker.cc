@@ -4,6 +4,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <utility>
@@ -154,6 +155,9 @@ Status Broker::OpenStorage() {
   options.produce.disk_level = [&p] { return p.retention->LookAtDisk(); };
   options.fetch.warn = [](std::string_view text) { LogEvent(EventLevel::kError, text); };
   options.fetch.ring_bytes = static_cast<std::size_t>(config_.tail_ring_bytes);
+  // Each thread sees all that is produced, and counts for itself: it has its share of the limit.
+  options.fetch.catchup_bytes_per_second = config_.catchup_bytes_per_second == 0 ? 0 : std::max<std::int64_t>(config_.catchup_bytes_per_second / p.network.size(), 1);
+  options.fetch.catchup_threads = p.network.size();
   options.request_bytes_max = static_cast<std::size_t>(config_.request_bytes_max);
   for (int i = 0; i < p.network.size(); ++i) {
     p.doors.push_back(std::make_unique<LogDoors>(p.network.at(i), p.partitions, p.readers, options));

@@ -42,6 +42,7 @@ struct BrokerConfig {
   std::int64_t request_bytes_max = 0;
   std::int64_t answer_write_timeout_ms = 0;
   std::int64_t tail_ring_bytes = 0;
+  std::int64_t catchup_bytes_per_second = 0;
   bool channelz = false;
 
   std::int64_t default_partitions = 0;

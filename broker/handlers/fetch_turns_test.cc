@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: Apache-2.0
+// Who has to wait for whom among fetch sessions: bounded turns, the catch-up limit, reads that nobody waits for any more.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <latch>
+
+#include "broker/handlers/handlers_fixture.h"
+
+namespace cordwood::broker {
+namespace {
+
+// Each session has an ear of its own.
+class FetchTurnsTest : public HandlerFixture {
+ protected:
+  using HandlerFixture::HandlerFixture;
+  struct Client {
+    Answers answers;
+    std::shared_ptr<FetchSession> session;
+    std::size_t values() const { return answers.all.empty() ? 0 : Count(answers.Values(0)) + Count(answers.Values(1)); }
+    static std::size_t Count(const std::string& values) { return values.empty() ? 0 : 1 + static_cast<std::size_t>(std::count(values.begin(), values.end(), ' ')); }
+  };
+  void TearDown() override {
+    for (auto& client : clients_) client->session->Close();
+    EXPECT_TRUE(RunUntil([&] { return fetch_->jobs_outstanding() == 0; }));
+    HandlerFixture::TearDown();
+  }
+  void Append(const std::string& topic, int partition, const std::string& value) {
+    ProduceRequest request;
+    request.entries.push_back(EntryFor(topic, partition, {value}));
+    ASSERT_EQ(produce_->Produce(stream_, std::move(request)), absl::OkStatus());
+    ASSERT_TRUE(RunUntil([&] { return stream_->unanswered == 0; }));
+  }
+  static FetchPartition From(const std::string& topic, int partition, std::int64_t offset = 0) {
+    FetchPartition from;
+    from.ref.topic = topic;
+    from.ref.partition = partition;
+    from.fetch_offset = Offset(offset);
+    return from;
+  }
+  Client& Stream(std::vector<FetchPartition> partitions, bool as_records = false) {
+    clients_.push_back(std::make_unique<Client>());
+    Client& client = *clients_.back();
+    client.session = fetch_->Open(true, &client.answers);
+    FetchRequest request;
+    request.partitions = std::move(partitions);
+    request.add_credit_bytes = 100'000'000;
+    request.as_records = as_records;
+    EXPECT_EQ(client.session->Apply(request), absl::OkStatus());
+    return client;
+  }
+  void ForgetRing(const std::string& topic, int partition) { const_cast<TailRing&>(fetch_->ring()).Forget(shard_.Replica(topic, partition)->id); }
+
+  Outcomes outcomes_;
+  std::shared_ptr<ProduceStream> stream_ = std::make_shared<ProduceStream>(true, &outcomes_);
+  std::vector<std::unique_ptr<Client>> clients_;
+};
+
+class ShortTurnsTest : public FetchTurnsTest {
+ protected:
+  static FetchOptions Short() {
+    FetchOptions options;
+    options.partitions_per_session_turn = 4;
+    options.partitions_per_turn = 8;
+    return options;
+  }
+  ShortTurnsTest() : FetchTurnsTest(Short()) {}
+};
+
+TEST_F(ShortTurnsTest, ASessionOfManyPartitionsLetsOthersInBetween) {
+  CreateTopic("many", 50);
+  for (int i = 0; i < 50; ++i) Append("many", i, "x");
+  Append("t", 0, "tail");
+  std::vector<FetchPartition> all;
+  for (int i = 0; i < 50; ++i) all.push_back(From("many", i));
+  Client& greedy = Stream(all);
+  Client& modest = Stream({From("t", 0)});
+  EXPECT_TRUE(fetch_->RunTurn()) << "there is more to do";
+  EXPECT_EQ(modest.values(), 1u);
+  std::size_t sent = 0;
+  for (const FetchAnswer& answer : greedy.answers.all) sent += answer.results.size();
+  EXPECT_LE(sent, 8u);
+  for (int turns = 0; turns < 10; ++turns) fetch_->RunTurn();
+  sent = 0;
+  for (const FetchAnswer& answer : greedy.answers.all) sent += answer.results.size();
+  EXPECT_EQ(sent, 50u);
+}
+
+class CatchupTest : public FetchTurnsTest {
+ protected:
+  static constexpr int kRecords = 40;
+  static FetchOptions Limited() {
+    FetchOptions options;
+    options.catchup_bytes_per_second = 1024 * 1024;  // sixteen reads, as the least of them counts
+    return options;
+  }
+  CatchupTest() : FetchTurnsTest(Limited()) {}
+
+  // A log that is not in the ring, and then a record of another topic: somebody produces.
+  void SetUp() override {
+    FetchTurnsTest::SetUp();
+    CreateTopic("busy", 1);
+    for (int i = 0; i < kRecords; ++i) Append("t", 0, std::to_string(i) + std::string(60'000, 'x'));
+    clock_.Advance(absl::Seconds(1));
+    ForgetRing("t", 0);
+    Append("busy", 0, "now");
+  }
+  // So many ms go by, in each of which somebody produces a little.
+  void Pass(int ms) {
+    for (int i = 0; i < ms; i += 4) {
+      clock_.Advance(absl::Milliseconds(4));
+      if (i % 40 == 0) Append("busy", 0, "x");
+      ASSERT_TRUE(RunUntil([&] { return fetch_->jobs_outstanding() == 0; }));
+    }
+  }
+  // At most one batch a read.
+  static FetchPartition Behind(int max_bytes = 1) {
+    FetchPartition from = From("t", 0);
+    from.max_bytes = max_bytes;
+    return from;
+  }
+};
+
+TEST_F(CatchupTest, WhoIsBehindReadsAtTheLimitWhileSomebodyProduces) {
+  Client& client = Stream({Behind()});
+  Pass(40);
+  const std::size_t first = client.values();  // a full bucket
+  EXPECT_GE(first, 16u);
+  EXPECT_LE(first, 20u);
+  EXPECT_GT(fetch_->measures().catchup_waiting_bytes.value(), 0);
+  Pass(500);
+  EXPECT_GE(client.values(), first + 7);
+  EXPECT_LE(client.values(), first + 12);
+  EXPECT_GT(fetch_->measures().catchup_held_micros.value(), 300'000u);
+}
+
+TEST_F(CatchupTest, OnceNobodyProducesEverythingIsRead) {
+  Client& client = Stream({Behind()});
+  Pass(40);
+  ASSERT_LT(client.values(), static_cast<std::size_t>(kRecords));
+  clock_.Advance(absl::Milliseconds(110));
+  EXPECT_TRUE(RunUntil([&] { return client.values() == kRecords; }));
+  EXPECT_EQ(fetch_->measures().catchup_waiting_bytes.value(), 0);
+}
+
+TEST_F(CatchupTest, SessionsThatAreBehindTakeTurns) {
+  Client& greedy = Stream({Behind(1'000'000)});
+  Client& second = Stream({Behind()});
+  Client& third = Stream({Behind()});
+  Pass(2000);
+  EXPECT_GE(second.values(), 6u);
+  EXPECT_GE(third.values(), 6u);
+  EXPECT_LE(second.values(), third.values() + 2);
+  EXPECT_LE(third.values(), second.values() + 2);
+  EXPECT_GE(greedy.values(), second.values());
+}
+
+TEST_F(CatchupTest, TheTailIsReadAtOnceByTheOneThatIsBehindElsewhereToo) {
+  Client& both = Stream({Behind(), From("t", 1)});
+  Client& tail = Stream({From("t", 1)});
+  Pass(100);
+  ASSERT_GT(fetch_->measures().catchup_waiting_bytes.value(), 0);
+  Append("t", 1, "news");
+  Turn();
+  EXPECT_EQ(tail.answers.Values(1), "news");
+  EXPECT_EQ(both.answers.Values(1), "news");
+}
+
+TEST_F(CatchupTest, ASessionThatEndsWhileItIsHeldBackLeavesNothingBehind) {
+  Client& client = Stream({Behind()});
+  Pass(40);
+  ASSERT_GT(fetch_->measures().catchup_waiting_bytes.value(), 0);
+  client.session->Close();
+  Pass(200);
+  EXPECT_EQ(fetch_->measures().catchup_waiting_bytes.value(), 0);
+}
+
+// Reads wait in the pool while both readers stand still in the first ones.
+class UnwantedReadsTest : public FetchTurnsTest {
+ protected:
+  UnwantedReadsTest() {
+    shard_.SetEncoder([this](std::string_view, Offset, std::size_t) -> StatusOr<EncodedRecords> {
+      ++begun_;
+      gate_.wait();
+      return EncodedRecords{SharedBytes::CopyOf("read"), Offset(1)};
+    });
+  }
+  // Sessions whose reads the readers have begun with; what others ask for waits behind.
+  void OccupyReaders() {
+    Stream({From("t", 0)}, true);
+    Stream({From("t", 0)}, true);
+    ASSERT_TRUE(RunUntil([&] { return begun_ == 2; }));
+  }
+  std::uint64_t Dropped() {
+    gate_.count_down();
+    EXPECT_TRUE(RunUntil([&] { return fetch_->jobs_outstanding() == 0; }));
+    return fetch_->measures().reads_dropped.value();
+  }
+  std::latch gate_{1};
+  std::atomic<int> begun_{0};
+};
+
+TEST_F(UnwantedReadsTest, ReadsOfACallThatHasEndedComeBackUnread) {
+  Append("t", 0, "a");
+  OccupyReaders();
+  Client& gone = Stream({From("t", 0)}, true);
+  Turn();
+  ASSERT_EQ(fetch_->jobs_outstanding(), 3u);
+  gone.session->Close();
+  EXPECT_EQ(Dropped(), 1u);
+  EXPECT_EQ(begun_, 2);
+}
+
+TEST_F(UnwantedReadsTest, AReadThatAPauseASeekOrARemovalMadeUselessComesBackUnread) {
+  Append("t", 0, "a");
+  Append("t", 1, "b");
+  OccupyReaders();
+  for (const auto action : {FetchPartition::Action::kPause, FetchPartition::Action::kRemove, FetchPartition::Action::kSet}) {
+    Client& client = Stream({From("t", 0)}, true);
+    Turn();
+    FetchPartition change = From("t", 0, 1);
+    change.action = action;
+    FetchRequest request;
+    request.partitions.push_back(change);
+    ASSERT_EQ(client.session->Apply(request), absl::OkStatus());
+  }
+  EXPECT_EQ(Dropped(), 3u);
+  EXPECT_EQ(begun_, 2);
+}
+
+class FewReadsTest : public FetchTurnsTest {
+ protected:
+  static FetchOptions Few() {
+    FetchOptions options;
+    options.read_bytes_max = 4 * 64 * 1024;
+    options.openings_max = 2;
+    return options;
+  }
+  FewReadsTest() : FetchTurnsTest(Few()) {}
+};
+
+TEST_F(FewReadsTest, TinyReadsDoNotFillTheReadersQueue) {
+  CreateTopic("many", 20);
+  std::vector<FetchPartition> all;
+  for (int i = 0; i < 20; ++i) {
+    Append("many", i, "x");
+    ForgetRing("many", i);
+    all.push_back(From("many", i));
+    all.back().max_bytes = 1;
+  }
+  Client& client = Stream(all);
+  fetch_->RunTurn();
+  EXPECT_EQ(fetch_->jobs_outstanding(), 4u);
+  std::size_t pieces = 0;
+  EXPECT_TRUE(RunUntil([&] {
+    pieces = 0;
+    for (const FetchAnswer& answer : client.answers.all) {
+      for (const FetchResult& result : answer.results) pieces += result.pieces.size();
+    }
+    return pieces == 20;
+  }));
+}
+
+TEST_F(FewReadsTest, OpeningsThatAreTooManyWaitTheirTurn) {
+  CreateTopic("many", 20);
+  std::vector<FetchPartition> all;
+  for (int i = 0; i < 20; ++i) {
+    ReplicaSnapshot unopened;
+    unopened.phase = ReplicaPhase::kUnopened;
+    shard_.Replica("many", i)->Publish(unopened);
+    all.push_back(From("many", i));
+  }
+  Client& client = Stream(all);
+  fetch_->RunTurn();
+  EXPECT_EQ(fetch_->jobs_outstanding(), 2u);
+  EXPECT_TRUE(RunUntil([&] {
+    std::size_t results = 0;
+    for (const FetchAnswer& answer : client.answers.all) results += answer.results.size();
+    return results == 20;
+  }));
+}
+
+}  // namespace
+}  // namespace cordwood::broker
