@@ -117,9 +117,15 @@ std::string Http2Frame(int type, int flags, int stream, std::string_view payload
   return frame.append(payload);
 }
 
+std::string BigEndian32(std::uint32_t value) {
+  std::string bytes;
+  AppendBigEndian(&bytes, value, 4);
+  return bytes;
+}
+
 std::string Http2Opening() { return "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + Http2Frame(4, 0, 0, ""); }
 
-std::string GrpcRequestHeaders(std::string_view path) {
+std::string GrpcRequestHeaders(std::string_view path, int stream, std::string_view timeout) {
   std::string block;
   const auto field = [&block](std::string_view name, std::string_view value) {
     block.push_back('\0');  // HPACK: literal, not indexed, new name; lengths below 127
@@ -134,7 +140,8 @@ std::string GrpcRequestHeaders(std::string_view path) {
   field(":authority", "localhost");
   field("content-type", "application/grpc");
   field("te", "trailers");
-  return Http2Frame(kHeadersFrame, kEndHeaders, 1, block);
+  if (!timeout.empty()) field("grpc-timeout", timeout);
+  return Http2Frame(kHeadersFrame, kEndHeaders, stream, block);
 }
 
 std::string FrameTypes(std::string_view bytes, int stream) {

@@ -4,6 +4,7 @@
 
 #include <grpcpp/channel.h>
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -44,10 +45,11 @@ class RawConnection {
   int fd_ = -1;
 };
 
-// HTTP/2 by hand. The preface and an empty SETTINGS frame; a frame; the headers of a gRPC call.
+// HTTP/2 by hand. The preface and an empty SETTINGS frame; a frame; the headers of a gRPC call, with its deadline in gRPC's form ("500m": 500 ms) if any.
 std::string Http2Opening();
+std::string BigEndian32(std::uint32_t value);
 std::string Http2Frame(int type, int flags, int stream, std::string_view payload);
-std::string GrpcRequestHeaders(std::string_view path);
+std::string GrpcRequestHeaders(std::string_view path, int stream = 1, std::string_view timeout = "");
 // The types of the frames in `bytes` that belong to `stream`.
 std::string FrameTypes(std::string_view bytes, int stream);
 inline constexpr int kDataFrame = 0, kHeadersFrame = 1, kResetFrame = 3;

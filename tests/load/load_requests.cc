@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/load/load_requests.h"
+
+#include <algorithm>
+#include <random>
+#include <utility>
+
+#include "absl/time/clock.h"
+#include "storage/record/record_batch_builder.h"
+#include "tests/support/log_client.h"
+
+namespace cordwood::testing {
+
+std::string OneRecordBatch(std::size_t value_bytes) {
+  std::mt19937_64 random(1);
+  std::string value(value_bytes, '\0');
+  for (char& c : value) c = static_cast<char>(random());
+  RecordBatchBuilder builder;
+  builder.Add({Offset(0), 1, std::nullopt, value, {}});
+  return std::string(builder.Build(Codec::kNone, {})->view());
+}
+
+SteadyProducer::SteadyProducer(WireLoop& loop, const std::string& address, const std::string& topic, std::size_t batch_bytes, int in_flight)
+    : topic_(topic), batch_(OneRecordBatch(batch_bytes)), in_flight_max_(in_flight), connection_(loop, address) {}
+
+void SteadyProducer::Begin() {
+  WireHandlers handlers;
+  handlers.on_message = [this](std::string_view bytes) { OnAnswer(bytes); };
+  handlers.on_end = [this](const WireEnd&) { failed_ = true; };
+  stream_ = connection_.Open(kProduceStream, std::move(handlers));
+  Fill();
+}
+
+void SteadyProducer::Fill() {
+  while (!stopped_ && !failed_ && static_cast<int>(sent_.size()) < in_flight_max_) {
+    v1::ProduceRequest request = BatchesRequest(topic_, 0, batch_);
+    request.set_seq(next_seq_);
+    sent_[next_seq_++] = absl::Now();
+    connection_.Send(stream_, request.SerializeAsString());
+  }
+}
+
+void SteadyProducer::OnAnswer(std::string_view bytes) {
+  v1::ProduceResponse response;
+  failed_ |= !response.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()));
+  for (const v1::Done& done : response.done()) {
+    const auto sent = sent_.find(done.seq());
+    failed_ |= sent == sent_.end() || done.errors_size() > 0 || done.base_offset_size() != 1;
+    if (failed_) return;
+    in_order_ &= done.base_offset(0) > last_offset_;
+    last_offset_ = done.base_offset(0);
+    ++acknowledged_;
+    slowest_ = std::max(slowest_, absl::Now() - sent->second);
+    sent_.erase(sent);
+  }
+  Fill();
+}
+
+std::int64_t SteadyProducer::Cycle() {
+  slowest_ = absl::ZeroDuration();
+  return std::exchange(acknowledged_, 0);
+}
+
+}  // namespace cordwood::testing

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the scenarios send again and again.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+
+#include "absl/time/time.h"
+#include "tests/load/wire_client.h"
+
+namespace cordwood::testing {
+
+inline constexpr char kProduce[] = "/cordwood.v1.Log/Produce";
+inline constexpr char kProduceStream[] = "/cordwood.v1.Log/ProduceStream";
+inline constexpr char kFetch[] = "/cordwood.v1.Log/Fetch";
+inline constexpr char kFetchStream[] = "/cordwood.v1.Log/FetchStream";
+
+// One batch of one record of so many random bytes.
+std::string OneRecordBatch(std::size_t value_bytes);
+
+// The neighbour that must not be harmed: one produce stream that keeps so many messages of one batch in flight, to partition 0 of its topic.
+class SteadyProducer {
+ public:
+  SteadyProducer(WireLoop& loop, const std::string& address, const std::string& topic, std::size_t batch_bytes, int in_flight);
+  void Begin();
+  void Stop() { stopped_ = true; }          // sends no more
+  bool idle() const { return sent_.empty(); }
+  bool failed() const { return failed_; }   // a refusal, an answer to nothing, or the end of the stream
+  bool in_order() const { return in_order_; }
+  std::int64_t acknowledged() const { return acknowledged_; }  // since the last Cycle()
+  absl::Duration slowest() const { return slowest_; }          // the same
+  std::int64_t Cycle();                     // how many were acknowledged; counts from 0 again
+  std::int64_t log_end() const { return last_offset_ + 1; }
+
+ private:
+  void Fill();
+  void OnAnswer(std::string_view bytes);
+
+  const std::string topic_;
+  const std::string batch_;
+  const int in_flight_max_;
+  WireConnection connection_;
+  int stream_ = 0;
+  std::uint64_t next_seq_ = 1;
+  std::map<std::uint64_t, absl::Time> sent_;  // unanswered
+  std::int64_t last_offset_ = -1;
+  std::int64_t acknowledged_ = 0;
+  absl::Duration slowest_;
+  bool in_order_ = true;
+  bool failed_ = false;
+  bool stopped_ = false;
+};
+
+}  // namespace cordwood::testing
