@@ -17,7 +17,7 @@ class FetchDoor final : public CallDoor, public FetchListener {
   void OnMessage(grpc::ByteBuffer message, ByteCharge charge) override;
   void OnRefused(const Status& status) override { call_.Finish(status); }
   void OnHalfClose() override;
-  void OnWritten() override { session_->OnRoom(); }
+  void OnWritten() override { session_->OnWritten(); }
   void OnStop() override;
   void OnEnd() override { session_->Close(); }
   void OnAnswer(FetchAnswer answer) override;

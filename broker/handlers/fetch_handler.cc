@@ -83,6 +83,7 @@ bool FetchHandler::RunTurn() {
   }
   measures_.reads.Set(static_cast<std::int64_t>(jobs_outstanding_));
   measures_.parked.Set(static_cast<std::int64_t>(waits_.waiters()));
+  measures_.unwritten_bytes.Set(static_cast<std::int64_t>(unwritten_bytes_));
   measures_.ring_bytes.Set(static_cast<std::int64_t>(ring_.bytes()));
   return !runnable_.empty();
 }

@@ -30,7 +30,7 @@ class FetchListener {
  public:
   virtual ~FetchListener() = default;
   virtual void OnAnswer(FetchAnswer answer) = 0;
-  virtual bool CanTake() const = 0;  // false: no more for now; FetchSession::OnRoom() follows
+  virtual bool CanTake() const = 0;  // false: no more for now; FetchSession::OnWritten() follows
 };
 
 struct FetchOptions {
@@ -41,6 +41,9 @@ struct FetchOptions {
   std::size_t openings_max = 1024;                  // partitions being opened by their shards for calls of the thread
   std::int64_t catchup_bytes_per_second = 0;        // see CatchupLimit; of this thread
   int catchup_threads = 1;                          // that share what is allowed for each byte produced
+  // Of answers that clients have not read yet, by all calls of the thread. Beyond it answers are lean, and a call has one at a time.
+  std::size_t unwritten_bytes_max = 64 * 1024 * 1024;
+  std::size_t lean_answer_bytes = 64 * 1024;
   int sessions_per_turn = 128;
   std::size_t partitions_per_session_turn = 256;    // looked at, before other sessions have their turn
   std::size_t partitions_per_turn = 1024;           // before the thread looks at its other work
@@ -72,6 +75,7 @@ class FetchHandler final : public PublicationListener {
   // Whether a session may ask the readers for so many bytes. Those who may not wait in starved_; after one that counted (`limited`) others come first.
   bool MayRead(bool behind, bool* limited);
   void EndHolding(absl::Duration now);
+  bool lean() const { return unwritten_bytes_ >= options_.unwritten_bytes_max; }
   void WarnOfDamage(PartitionId partition, const Status& status);
 
   Outbox& outbox_;
@@ -88,6 +92,8 @@ class FetchHandler final : public PublicationListener {
   std::size_t visits_ = 0;          // in this turn
   std::size_t reading_bytes_ = 0;   // each read at what a reader may hold at least
   std::size_t openings_ = 0;
+  std::size_t reading_bytes_ = 0;
+  std::size_t unwritten_bytes_ = 0;  // with the sessions' listeners
   std::size_t jobs_outstanding_ = 0;
   CatchupLimit catchup_;
   Timer catchup_timer_;             // armed while the limit holds somebody back

@@ -51,9 +51,11 @@ FetchSession::Slot* FetchSession::Find(std::uint64_t generation, PartitionId par
 }
 
 std::size_t FetchSession::Allowance(const Slot& slot) const {
-  if (credit_ <= 0 || (is_stream_ && !listener_->CanTake())) return 0;
+  if (credit_ <= 0 || !CanSend()) return 0;
   std::size_t bytes = std::min(slot.bytes_max, static_cast<std::size_t>(credit_));
-  if (is_stream_ && answer_.payload_bytes < handler_.options_.answer_bytes) bytes = std::min(bytes, handler_.options_.answer_bytes - answer_.payload_bytes);
+  const std::size_t answer_bytes = answer_bytes_max();
+  if (is_stream_ && handler_.lean() && answer_.payload_bytes >= answer_bytes) return 0;
+  if (is_stream_ && answer_.payload_bytes < answer_bytes) bytes = std::min(bytes, answer_bytes - answer_.payload_bytes);
   return bytes;
 }
 

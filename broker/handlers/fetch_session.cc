@@ -172,6 +172,7 @@ void FetchSession::Run() {
   runnable_ = false;
   if (listener_ == nullptr || answered_) return;
   if (began_ == absl::InfiniteDuration()) began_ = handler_.clock_.Monotonic();
+  if (!is_stream_ && handler_.lean()) credit_ = std::min(credit_, static_cast<std::int64_t>(handler_.options_.lean_answer_bytes));
   VisitReady();
   VisitBehind();
   Flush();
@@ -193,7 +194,7 @@ void FetchSession::VisitReady() {
   for (std::size_t left = only_announces ? ready_.size() : std::min(ready_.size(), handler_.options_.partitions_per_session_turn); left > 0; --left) {
     if (listener_ == nullptr || (unannounced_ == 0 && (credit_ <= 0 || !CanSend()))) return;
     if (Slot* const slot = Next(ready_); slot != nullptr) Visit(*slot);
-    if (is_stream_ && answer_.payload_bytes >= handler_.options_.answer_bytes) Flush();
+    if (is_stream_ && answer_.payload_bytes >= answer_bytes_max()) Flush();
   }
 }
 
@@ -203,7 +204,7 @@ void FetchSession::VisitBehind() {
   for (std::size_t left = std::min(behind_.size(), handler_.options_.partitions_per_session_turn); left > 0; --left) {
     if (listener_ == nullptr || turn_ != Turn::kReaders || credit_ <= 0 || !CanSend() || !CanRead()) return;
     if (Slot* const slot = Next(behind_); slot != nullptr) Visit(*slot);
-    if (is_stream_ && answer_.payload_bytes >= handler_.options_.answer_bytes) Flush();
+    if (is_stream_ && answer_.payload_bytes >= answer_bytes_max()) Flush();
   }
 }
 
@@ -212,6 +213,21 @@ bool FetchSession::CanRead() const { return reading_cost_ < handler_.options_.se
 void FetchSession::EndStarving() {
   starving_ = false;
   handler_.measures_.catchup_waiting_bytes.Add(-static_cast<std::int64_t>(std::exchange(held_bytes_, 0)));
+  MakeRunnable();
+}
+
+bool FetchSession::CanSend() const { return !is_stream_ || (listener_->CanTake() && (unwritten_.empty() || !handler_.lean())); }
+
+std::size_t FetchSession::answer_bytes_max() const {
+  const FetchOptions& options = handler_.options_;
+  return handler_.lean() ? std::min(options.answer_bytes, options.lean_answer_bytes) : options.answer_bytes;
+}
+
+void FetchSession::OnWritten() {
+  if (!unwritten_.empty()) {
+    handler_.unwritten_bytes_ -= unwritten_.front();
+    unwritten_.pop_front();
+  }
   MakeRunnable();
 }
 
@@ -236,6 +252,8 @@ void FetchSession::Flush() {
   const absl::Duration now = handler_.clock_.Monotonic();
   handler_.measures_.whole.Record(now - began_);
   began_ = now;
+  unwritten_.push_back(answer.payload_bytes);
+  handler_.unwritten_bytes_ += answer.payload_bytes;
   listener_->OnAnswer(std::move(answer));
 }
 
@@ -247,6 +265,8 @@ void FetchSession::AnswerNow() {
 void FetchSession::Close() {
   if (listener_ != nullptr) handler_.measures_.sessions.Add(-1);
   listener_ = nullptr;
+  for (const std::size_t bytes : unwritten_) handler_.unwritten_bytes_ -= bytes;
+  unwritten_.clear();
   deadline_.Cancel();
   slots_.clear();
   ready_.clear();

@@ -32,7 +32,7 @@ class FetchSession : public std::enable_shared_from_this<FetchSession> {
 
   // What the answer says goes for partitions; an error refuses the request as a whole: INVALID_REQUEST, LIMIT_EXCEEDED. A unary session takes one.
   Status Apply(const FetchRequest& request);
-  void OnRoom() { MakeRunnable(); }  // the listener can take more
+  void OnWritten();                  // a stream's listener is done with the oldest answer that it holds
   void AnswerNow();                  // unary: no more waiting
   void Close();                      // the call has ended; nothing is answered any more
 
@@ -57,7 +57,6 @@ class FetchSession : public std::enable_shared_from_this<FetchSession> {
   void Run();
   void VisitReady();
   void VisitBehind();
-  bool CanSend() const { return !is_stream_ || listener_->CanTake(); }
   bool CanRead() const;
   void EndStarving();
   void Ready(Slot& slot);    // from outside Run(), which decides itself whether to come back
@@ -66,6 +65,8 @@ class FetchSession : public std::enable_shared_from_this<FetchSession> {
   void Flush();
   void CountSent(Slot& slot, Offset next, std::size_t bytes);
   bool UnaryIsDone() const;
+  bool CanSend() const;
+  std::size_t answer_bytes_max() const;
   FetchResult& ResultFor(Slot& slot, const ReplicaSnapshot& snapshot);
   void Announced(Slot& slot);
   void RefuseUnresolved(const FetchPartition& partition, Status status);
@@ -101,6 +102,7 @@ class FetchSession : public std::enable_shared_from_this<FetchSession> {
   std::size_t reading_bytes_ = 0;  // asked of the readers, taken from the credit
   std::size_t reading_cost_ = 0;   // the same, each read at what a reader may hold at least
   std::size_t jobs_ = 0;           // with readers and shards
+  std::deque<std::size_t> unwritten_;  // bytes of the answers that the listener holds, oldest first
   std::size_t unannounced_ = 0;    // slots
   bool runnable_ = false;
   enum class Turn { kMemory, kReaders, kOthersFirst, kStarved };

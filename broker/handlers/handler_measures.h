@@ -32,6 +32,7 @@ struct FetchMeasures {
   Gauge sessions;            // open
   Gauge parked;              // partitions of sessions, waiting for news
   Gauge ring_bytes;
+  Gauge unwritten_bytes;
 };
 
 }  // namespace cordwood::broker

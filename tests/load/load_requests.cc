@@ -20,6 +20,15 @@ std::string OneRecordBatch(std::size_t value_bytes) {
   return std::string(builder.Build(Codec::kNone, {})->view());
 }
 
+bool TakeOffsets(std::string_view batches, std::int64_t* next) {
+  while (!batches.empty()) {
+    const auto batch = RecordBatchView::TakeFirst(&batches);
+    if (!batch.ok() || batch->base_offset().value() != *next || !batch->CheckCrc().ok()) return false;
+    *next = batch->end_offset().value();
+  }
+  return true;
+}
+
 SteadyProducer::SteadyProducer(WireLoop& loop, const std::string& address, const std::string& topic, std::size_t batch_bytes, int in_flight)
     : topic_(topic), batch_(OneRecordBatch(batch_bytes)), in_flight_max_(in_flight), connection_(loop, address) {}
 

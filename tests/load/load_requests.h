@@ -20,6 +20,9 @@ inline constexpr char kFetchStream[] = "/cordwood.v1.Log/FetchStream";
 // One batch of one record of so many random bytes.
 std::string OneRecordBatch(std::size_t value_bytes);
 
+// Moves *next over whole batches that begin there and follow one another; false if they do not.
+bool TakeOffsets(std::string_view batches, std::int64_t* next);
+
 // The neighbour that must not be harmed: one produce stream that keeps so many messages of one batch in flight, to partition 0 of its topic.
 class SteadyProducer {
  public:

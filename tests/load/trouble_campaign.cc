@@ -15,6 +15,7 @@ namespace {
 
 const Scenario kScenarios[] = {
     {"waiting_fetches", WaitingFetches},
+    {"unread_answers", UnreadAnswers},
     {"vanishing_clients", VanishingClients},
     {"reconnect_storm", ReconnectStorm},
 };

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+// Consumers that ask for everything and read nothing.
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "tests/load/broker_watch.h"
+#include "tests/load/load_requests.h"
+#include "tests/load/scenario.h"
+#include "tests/load/wire_client.h"
+#include "tests/support/wait_until.h"
+
+namespace cordwood::testing {
+namespace {
+
+constexpr int kStreamsPerConnection = 20;
+constexpr int kSmallReceiveBuffer = 4'096;
+constexpr std::size_t kBatchBytes = 100'000;
+// What the broker holds for them: 64 MiB of answers, 64 MiB of reads under way when that is reached, and from then on a lean answer each.
+constexpr std::int64_t kHeldMax = 128 << 20, kHeldPerStream = 64 * 1024 + 2 * kBatchBytes;
+constexpr std::int64_t kNeighbourMemory = 192 << 20;  // tail ring and write buffers, which the neighbour goes on filling
+
+// Half of them leave the socket full; the others read it, but never give HTTP/2 more window.
+class NonReaders {
+ public:
+  NonReaders(WireLoop& loop, const std::string& address, int connections) {
+    v1::FetchRequest request = FetchFrom("old", 0, 0);
+    request.set_add_credit_bytes(1 << 30);
+    const std::string message = request.SerializeAsString();
+    for (int i = 0; i < connections; ++i) {
+      const bool reads = i % 2 == 1;
+      connections_.push_back(std::make_unique<WireConnection>(loop, address, WireOptions{reads ? 0 : kSmallReceiveBuffer, !reads}));
+      for (int s = 0; s < kStreamsPerConnection; ++s) {
+        WireHandlers handlers;
+        handlers.on_end = [this](const WireEnd& end) {
+          ++ended_;
+          says_why_ += end.grpc_status == 14 && end.trailers.find("answer.write.timeout.ms") != std::string::npos;
+        };
+        connections_.back()->Send(connections_.back()->Open(kFetchStream, std::move(handlers)), message);
+      }
+    }
+    for (std::size_t i = 0; i < connections_.size(); i += 2) {
+      loop.RunUntil([&] { return connections_[i]->ready() && connections_[i]->unsent() == 0; }, kPatience);
+      connections_[i]->StopReading();
+    }
+  }
+  int ended() const { return ended_; }         // of those that read their sockets
+  int says_why() const { return says_why_; }   // with the documented error
+
+ private:
+  std::vector<std::unique_ptr<WireConnection>> connections_;
+  int ended_ = 0;
+  int says_why_ = 0;
+};
+
+// A consumer at the tail of the neighbour's topic.
+class TailReader {
+ public:
+  TailReader(WireLoop& loop, const std::string& address, const std::string& topic, std::int64_t from) : connection_(loop, address), next_(from) {
+    WireHandlers handlers;
+    handlers.on_message = [this](std::string_view bytes) { OnAnswer(bytes); };
+    stream_ = connection_.Open(kFetchStream, std::move(handlers));
+    v1::FetchRequest request = FetchFrom(topic, 0, from);
+    request.set_add_credit_bytes(kCredit);
+    connection_.Send(stream_, request.SerializeAsString());
+  }
+  std::int64_t next() const { return next_; }
+  bool in_order() const { return in_order_; }
+
+ private:
+  static constexpr std::uint64_t kCredit = 8 << 20;
+
+  void OnAnswer(std::string_view bytes) {
+    v1::FetchResponse response;
+    in_order_ &= response.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()));
+    std::size_t taken = 0;
+    for (const v1::FetchResult& result : response.results()) {
+      in_order_ &= TakeOffsets(result.batches(), &next_);
+      taken += result.batches().size();
+    }
+    v1::FetchRequest more;
+    more.set_add_credit_bytes(taken);
+    if (taken > 0) connection_.Send(stream_, more.SerializeAsString());
+  }
+
+  WireConnection connection_;
+  int stream_ = 0;
+  std::int64_t next_;
+  bool in_order_ = true;
+};
+
+struct NeighbourRate {
+  double appends_per_second = 0;
+  double records_per_second = 0;
+  double broker_cpu = 0;  // cores
+};
+
+NeighbourRate Measure(WireLoop& loop, const BrokerProcess& broker, SteadyProducer& producer, const TailReader& reader, MemoryTrace& memory,
+                      absl::Duration time) {
+  producer.Cycle();
+  const std::int64_t from = reader.next();
+  const double cpu = CpuSecondsOf(broker.pid());
+  const absl::Time began = absl::Now();
+  loop.RunUntil([&] { return memory.Sample(), absl::Now() - began > time; }, time * 2);
+  const double seconds = absl::ToDoubleSeconds(absl::Now() - began);
+  return {static_cast<double>(producer.Cycle()) / seconds, static_cast<double>(reader.next() - from) / seconds, (CpuSecondsOf(broker.pid()) - cpu) / seconds};
+}
+
+}  // namespace
+
+Status UnreadAnswers(bool is_long, Outcome& outcome) {
+  const int connections = is_long ? 50 : 6, old_batches = is_long ? 4'000 : 600;
+  const absl::Duration span = absl::Seconds(is_long ? 10 : 2), write_timeout = span + absl::Seconds(3);
+  CORDWOOD_ASSIGN_OR_RETURN(auto ground, Ground::Open({"answer.write.timeout.ms=" + std::to_string(absl::ToInt64Milliseconds(write_timeout))}));
+  BrokerProcess& broker = ground->broker();
+  CORDWOOD_RETURN_IF_ERROR(ground->CreateTopic("old"));
+  CORDWOOD_RETURN_IF_ERROR(ground->CreateTopic("new"));
+  const int streams = connections * kStreamsPerConnection;
+  outcome.Done(std::to_string(streams) + " fetch streams on " + std::to_string(connections) + " connections take credit of 1 GiB each and read nothing");
+  WireLoop loop;
+  {
+    SteadyProducer filler(loop, ground->address(), "old", kBatchBytes, 8);
+    filler.Begin();
+    outcome.Require(loop.RunUntil([&] { return filler.acknowledged() >= old_batches; }, absl::Minutes(2)), "the topic does not fill");
+  }
+  SteadyProducer producer(loop, ground->address(), "new", 10'000, 4);
+  producer.Begin();
+  TailReader reader(loop, ground->address(), "new", 0);
+  MemoryTrace memory(broker);
+  const NeighbourRate warm = Measure(loop, broker, producer, reader, memory, span / 2);
+  const NeighbourRate alone = Measure(loop, broker, producer, reader, memory, span);
+  const Footprint before = Footprint::Of(broker);
+  NonReaders bad(loop, ground->address(), connections);
+  const absl::Time stalled = absl::Now();
+  const NeighbourRate beside = Measure(loop, broker, producer, reader, memory, span);
+  const std::int64_t more = memory.max_bytes() - before.resident_bytes;
+  outcome.Figure("memory", Bytes(static_cast<double>(more)) + " more, " + Bytes(static_cast<double>(more) / streams) + " a stream");
+  const std::int64_t held = Metrics(broker)["cordwood_fetch_unwritten_bytes"];
+  outcome.Figure("of it answers", Bytes(static_cast<double>(held)));
+  outcome.Require(held <= kHeldMax + streams * kHeldPerStream, "more answers are held than the bound allows");
+  outcome.Require(more <= kHeldMax + streams * kHeldPerStream + kNeighbourMemory, "memory is out of bounds");
+  outcome.Figure("neighbour's appends", Number(alone.appends_per_second) + "/s, beside them " + Number(beside.appends_per_second) + "/s");
+  outcome.Figure("its reads", Number(alone.records_per_second) + "/s, beside them " + Number(beside.records_per_second) + "/s");
+  outcome.Figure("broker CPU", Number(alone.broker_cpu, 2) + ", beside them " + Number(beside.broker_cpu, 2));
+  const int read_sockets = streams / 2;
+  const bool told = loop.RunUntil([&] { return bad.ended() >= read_sockets; }, write_timeout + kPatience);
+  outcome.Figure("ended", std::to_string(bad.says_why()) + " of " + std::to_string(read_sockets) + " that can hear it, with UNAVAILABLE, after " +
+                              Number(absl::ToDoubleSeconds(absl::Now() - stalled), 1) + " s");
+  outcome.Require(told && bad.says_why() == read_sockets, "calls did not end as documented");
+  std::int64_t open = 0;
+  const bool gone = loop.RunUntil([&] { return (open = Metrics(broker).Sum("cordwood_calls_open")) <= before.calls; }, kPatience);
+  outcome.Require(gone, std::to_string(open) + " calls are open still");
+  outcome.Require(!producer.failed() && producer.in_order() && reader.in_order(), "the neighbour was disturbed");
+  outcome.Require(beside.appends_per_second > warm.appends_per_second / 10, "the neighbour came to a stand");
+  return absl::OkStatus();
+}
+
+}  // namespace cordwood::testing
