@@ -10,6 +10,11 @@
 #include "tests/support/log_client.h"
 
 namespace cordwood::testing {
+namespace {
+
+constexpr std::uint64_t kTailCredit = 8 << 20;
+
+}  // namespace
 
 std::string OneRecordBatch(std::size_t value_bytes) {
   std::mt19937_64 random(1);
@@ -29,8 +34,8 @@ bool TakeOffsets(std::string_view batches, std::int64_t* next) {
   return true;
 }
 
-SteadyProducer::SteadyProducer(WireLoop& loop, const std::string& address, const std::string& topic, std::size_t batch_bytes, int in_flight)
-    : topic_(topic), batch_(OneRecordBatch(batch_bytes)), in_flight_max_(in_flight), connection_(loop, address) {}
+SteadyProducer::SteadyProducer(WireLoop& loop, const std::string& address, const SteadyLoad& load)
+    : load_(load), batch_(OneRecordBatch(load.batch_bytes)), connection_(loop, address) {}
 
 void SteadyProducer::Begin() {
   WireHandlers handlers;
@@ -41,8 +46,8 @@ void SteadyProducer::Begin() {
 }
 
 void SteadyProducer::Fill() {
-  while (!stopped_ && !failed_ && static_cast<int>(sent_.size()) < in_flight_max_) {
-    v1::ProduceRequest request = BatchesRequest(topic_, 0, batch_);
+  while (!stopped_ && !failed_ && static_cast<int>(sent_.size()) < load_.in_flight) {
+    v1::ProduceRequest request = BatchesRequest(load_.topic, load_.partition, batch_);
     request.set_seq(next_seq_);
     sent_[next_seq_++] = absl::Now();
     connection_.Send(stream_, request.SerializeAsString());
@@ -68,6 +73,38 @@ void SteadyProducer::OnAnswer(std::string_view bytes) {
 std::int64_t SteadyProducer::Cycle() {
   slowest_ = absl::ZeroDuration();
   return std::exchange(acknowledged_, 0);
+}
+
+TailReader::TailReader(WireLoop& loop, const std::string& address, const std::string& topic, int partition, std::int64_t from)
+    : connection_(loop, address), next_(from) {
+  WireHandlers handlers;
+  handlers.on_message = [this](std::string_view bytes) { OnAnswer(bytes); };
+  handlers.on_end = [this](const WireEnd&) { in_order_ = false; };
+  stream_ = connection_.Open(kFetchStream, std::move(handlers));
+  v1::FetchRequest request = FetchFrom(topic, partition, from);
+  request.set_add_credit_bytes(kTailCredit);
+  connection_.Send(stream_, request.SerializeAsString());
+}
+
+void TailReader::OnAnswer(std::string_view bytes) {
+  v1::FetchResponse response;
+  in_order_ &= response.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()));
+  for (const v1::FetchResult& result : response.results()) {
+    in_order_ &= !result.has_error() && TakeOffsets(result.batches(), &next_);
+    taken_ += result.batches().size();
+  }
+  if (!holding_) GiveCredit();
+}
+
+void TailReader::GiveCredit() {
+  v1::FetchRequest more;
+  more.set_add_credit_bytes(std::exchange(taken_, 0));
+  if (more.add_credit_bytes() > 0) connection_.Send(stream_, more.SerializeAsString());
+}
+
+void TailReader::Resume() {
+  holding_ = false;
+  GiveCredit();
 }
 
 }  // namespace cordwood::testing

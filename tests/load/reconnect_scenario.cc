@@ -58,7 +58,7 @@ Status ReconnectStorm(bool is_long, Outcome& outcome) {
   CORDWOOD_RETURN_IF_ERROR(ground->CreateTopic("t", 2));
   outcome.Done(std::to_string(clients) + " clients reconnect at once, " + std::to_string(storms) + " times, beside a producer");
   WireLoop loop;
-  SteadyProducer neighbour(loop, ground->address(), "t", 10'000, 4);
+  SteadyProducer neighbour(loop, ground->address(), {"t", 0, 10'000, 4});
   neighbour.Begin();
   const bool begun = loop.RunUntil([&] { return neighbour.acknowledged() > 100; }, kPatience);
   outcome.Require(begun, "the producer does not begin");

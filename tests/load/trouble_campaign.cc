@@ -16,8 +16,11 @@ namespace {
 const Scenario kScenarios[] = {
     {"waiting_fetches", WaitingFetches},
     {"unread_answers", UnreadAnswers},
+    {"slow_consumer", SlowConsumer},
     {"vanishing_clients", VanishingClients},
     {"reconnect_storm", ReconnectStorm},
+    {"many_partitions", ManyPartitions},
+    {"full_load_memory", FullLoadMemory},
 };
 
 void Report(const std::string& file, const std::string& line) {

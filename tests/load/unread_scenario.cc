@@ -53,42 +53,6 @@ class NonReaders {
   int says_why_ = 0;
 };
 
-// A consumer at the tail of the neighbour's topic.
-class TailReader {
- public:
-  TailReader(WireLoop& loop, const std::string& address, const std::string& topic, std::int64_t from) : connection_(loop, address), next_(from) {
-    WireHandlers handlers;
-    handlers.on_message = [this](std::string_view bytes) { OnAnswer(bytes); };
-    stream_ = connection_.Open(kFetchStream, std::move(handlers));
-    v1::FetchRequest request = FetchFrom(topic, 0, from);
-    request.set_add_credit_bytes(kCredit);
-    connection_.Send(stream_, request.SerializeAsString());
-  }
-  std::int64_t next() const { return next_; }
-  bool in_order() const { return in_order_; }
-
- private:
-  static constexpr std::uint64_t kCredit = 8 << 20;
-
-  void OnAnswer(std::string_view bytes) {
-    v1::FetchResponse response;
-    in_order_ &= response.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()));
-    std::size_t taken = 0;
-    for (const v1::FetchResult& result : response.results()) {
-      in_order_ &= TakeOffsets(result.batches(), &next_);
-      taken += result.batches().size();
-    }
-    v1::FetchRequest more;
-    more.set_add_credit_bytes(taken);
-    if (taken > 0) connection_.Send(stream_, more.SerializeAsString());
-  }
-
-  WireConnection connection_;
-  int stream_ = 0;
-  std::int64_t next_;
-  bool in_order_ = true;
-};
-
 struct NeighbourRate {
   double appends_per_second = 0;
   double records_per_second = 0;
@@ -119,13 +83,13 @@ Status UnreadAnswers(bool is_long, Outcome& outcome) {
   outcome.Done(std::to_string(streams) + " fetch streams on " + std::to_string(connections) + " connections take credit of 1 GiB each and read nothing");
   WireLoop loop;
   {
-    SteadyProducer filler(loop, ground->address(), "old", kBatchBytes, 8);
+    SteadyProducer filler(loop, ground->address(), {"old", 0, kBatchBytes, 8});
     filler.Begin();
     outcome.Require(loop.RunUntil([&] { return filler.acknowledged() >= old_batches; }, absl::Minutes(2)), "the topic does not fill");
   }
-  SteadyProducer producer(loop, ground->address(), "new", 10'000, 4);
+  SteadyProducer producer(loop, ground->address(), {"new", 0, 10'000, 4});
   producer.Begin();
-  TailReader reader(loop, ground->address(), "new", 0);
+  TailReader reader(loop, ground->address(), "new", 0, 0);
   MemoryTrace memory(broker);
   const NeighbourRate warm = Measure(loop, broker, producer, reader, memory, span / 2);
   const NeighbourRate alone = Measure(loop, broker, producer, reader, memory, span);
