@@ -12,6 +12,7 @@ SharedBytes SharedBytes::Allocate(std::size_t size) {
   Block* block = new (memory) Block;
   block->refs.store(1, std::memory_order_relaxed);
   block->size = size;
+  block->capacity = size;
   return SharedBytes(block);
 }
 

@@ -29,8 +29,9 @@ class SharedBytes {
   bool empty() const { return size() == 0; }
   std::string_view view() const { return block_ == nullptr ? std::string_view() : std::string_view(block_->data(), block_->size); }
   char* mutable_data() { return block_ == nullptr ? nullptr : block_->data(); }
-  // Forgets the bytes from `size` on, which stay allocated; size <= size(), and only while unique().
-  void Shrink(std::size_t size) {
+  // As many as were allocated; Resize() changes how many of them count, to at most that, and only while unique().
+  std::size_t capacity() const { return block_ == nullptr ? 0 : block_->capacity; }
+  void Resize(std::size_t size) {
     if (block_ != nullptr) block_->size = size;
   }
   bool unique() const { return block_ != nullptr && block_->refs.load(std::memory_order_acquire) == 1; }
@@ -41,9 +42,10 @@ class SharedBytes {
   static void UnrefReleased(void* released);
 
  private:
-  struct Block {
+  struct alignas(16) Block {
     std::atomic<std::size_t> refs;
     std::size_t size;
+    std::size_t capacity;
     char* data() { return reinterpret_cast<char*>(this + 1); }
   };
   explicit SharedBytes(Block* block) : block_(block) {}

@@ -26,7 +26,7 @@ class BatchGatherer {
   std::size_t used() const { return used_; }
   SharedBytes Take() {
     if (used_ < block_.size() - block_.size() / 4) Move(used_);
-    block_.Shrink(used_);
+    block_.Resize(used_);
     return std::move(block_);
   }
 
