@@ -7,12 +7,12 @@
 
 #include <algorithm>
 #include <chrono>
-#include <deque>
 #include <optional>
 #include <utility>
 
 #include "broker/grpc/rpc_status.h"
 #include "storage/base/check.h"
+#include "storage/base/ring_queue.h"
 
 namespace cordwood::broker {
 namespace {
@@ -50,7 +50,7 @@ struct Call::Wire {
 
   CallSet::Method* method = nullptr;  // nullptr while not accepted, or for an unknown method
   grpc::ByteBuffer incoming;
-  std::deque<grpc::ByteBuffer> answers;  // the first is being written if `writing`
+  RingQueue<grpc::ByteBuffer> answers;  // the first is being written if `writing`
   std::optional<Status> finish_wanted;
   std::size_t unanswered = 0;  // bytes
   int refs = 1;                // of the completion queue; the first is the accept's

@@ -4,8 +4,6 @@
 
 #include <utility>
 
-#include "broker/grpc/log_wire.h"
-
 namespace cordwood::broker {
 namespace {
 
@@ -13,8 +11,8 @@ constexpr std::size_t kAnswersUnwrittenMax = 2;  // one is being written, the ne
 
 }  // namespace
 
-FetchDoor::FetchDoor(Call& call, FetchHandler& handler, bool is_stream)
-    : call_(call), is_stream_(is_stream), session_(handler.Open(is_stream, this)) {}
+FetchDoor::FetchDoor(Call& call, FetchHandler& handler, AnswerEncoder& encoder, bool is_stream)
+    : call_(call), encoder_(encoder), is_stream_(is_stream), session_(handler.Open(is_stream, this)) {}
 
 void FetchDoor::OnMessage(grpc::ByteBuffer message, ByteCharge) {
   asked_ = true;
@@ -34,8 +32,8 @@ void FetchDoor::OnStop() {
   call_.Finish(Error(Reason::kShuttingDown, "the broker is stopping"));
 }
 
-void FetchDoor::OnAnswer(FetchAnswer answer) {
-  call_.Write(SerializeFetchAnswer(answer));
+void FetchDoor::OnAnswer(FetchAnswer& answer) {
+  call_.Write(encoder_.Encode(answer));
   if (!is_stream_ || (half_closed_ && session_->spent())) call_.Finish(absl::OkStatus());
 }
 

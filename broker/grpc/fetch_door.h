@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "broker/grpc/call.h"
+#include "broker/grpc/log_wire.h"
 #include "broker/handlers/fetch_session.h"
 
 namespace cordwood::broker {
@@ -12,7 +13,7 @@ namespace cordwood::broker {
 // A stream whose client has half-closed goes on until its credit is spent.
 class FetchDoor final : public CallDoor, public FetchListener {
  public:
-  FetchDoor(Call& call, FetchHandler& handler, bool is_stream);
+  FetchDoor(Call& call, FetchHandler& handler, AnswerEncoder& encoder, bool is_stream);
 
   void OnMessage(grpc::ByteBuffer message, ByteCharge charge) override;
   void OnRefused(const Status& status) override { call_.Finish(status); }
@@ -20,11 +21,12 @@ class FetchDoor final : public CallDoor, public FetchListener {
   void OnWritten() override { session_->OnWritten(); }
   void OnStop() override;
   void OnEnd() override { session_->Close(); }
-  void OnAnswer(FetchAnswer answer) override;
+  void OnAnswer(FetchAnswer& answer) override;
   bool CanTake() const override;
 
  private:
   Call& call_;
+  AnswerEncoder& encoder_;
   const bool is_stream_;
   const std::shared_ptr<FetchSession> session_;
   bool asked_ = false;  // a request is here

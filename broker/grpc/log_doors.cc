@@ -11,9 +11,9 @@ namespace cordwood::broker {
 
 LogDoors::LogDoors(NetworkThread& thread, const PartitionTable& table, ReaderPool& readers, const LogDoorsOptions& options)
     : thread_(thread),
+      fetch_(thread.outbox(), thread.timers(), table, readers, options.fetch, thread.clock()),
       produce_(thread.outbox(), thread.timers(), table, options.produce, thread.clock()),
-      produce_doors_(produce_, thread.clock()),
-      fetch_(thread.outbox(), thread.timers(), table, readers, options.fetch, thread.clock()) {
+      produce_doors_(produce_, fetch_.spare_buffers(), encoder_, thread.clock()) {
   MethodOptions produce;
   produce.message_bytes_max = options.request_bytes_max;
   produce.window_bytes = options.window_bytes;
@@ -30,7 +30,7 @@ LogDoors::LogDoors(NetworkThread& thread, const PartitionTable& table, ReaderPoo
       return std::make_unique<ProduceDoor>(call, produce_doors_, is_stream, window);
     });
     thread.calls().AddMethod("/cordwood.v1.Log/Fetch" + suffix, fetch, [this, is_stream](Call& call) {
-      return std::make_unique<FetchDoor>(call, fetch_, is_stream);
+      return std::make_unique<FetchDoor>(call, fetch_, encoder_, is_stream);
     });
   }
   thread.AtTurnEnd([this] { return fetch_.RunTurn(); });

@@ -37,9 +37,10 @@ class LogDoors {
 
  private:
   NetworkThread& thread_;
+  AnswerEncoder encoder_;
+  FetchHandler fetch_;
   ProduceHandler produce_;
   ProduceDoors produce_doors_;
-  FetchHandler fetch_;
 };
 
 }  // namespace cordwood::broker

@@ -4,26 +4,41 @@
 
 #include <grpcpp/support/byte_buffer.h>
 
+#include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "broker/handlers/fetch_request.h"
 #include "broker/handlers/produce_handler.h"
 #include "broker/handlers/reader_pool.h"
+#include "storage/base/bytes_pool.h"
 
 namespace cordwood::broker {
 
 // Accepts what the generated parser accepts: any order of fields, the last one of a field counts, unknown ones are skipped. Each batch is copied once,
-// into a buffer of its own. Plain records become one uncompressed batch, stamped `now_ms` where they bring no time.
+// into a buffer of its own, from `buffers`. Plain records become one uncompressed batch, stamped `now_ms` where they bring no time.
 // MALFORMED_REQUEST for bytes that are no ProduceRequest, RECORD_LIST_TOO_LARGE above kProduceEntriesMax. What is wrong with one entry only is in it.
-StatusOr<ProduceRequest> ParseProduceRequest(grpc::ByteBuffer message, std::int64_t now_ms);
+// `request` may hold an earlier one: its vectors are used again.
+Status ParseProduceRequest(grpc::ByteBuffer message, std::int64_t now_ms, BytesPool& buffers, ProduceRequest* request);
 // MALFORMED_REQUEST, RECORD_LIST_TOO_LARGE above kFetchPartitionsMax, INVALID_REQUEST for values out of bounds.
 StatusOr<FetchRequest> ParseFetchRequest(grpc::ByteBuffer message);
 
-// One answer for several requests. `window_bytes` 0: not said.
-grpc::ByteBuffer SerializeProduceAnswer(const std::vector<ProduceOutcome>& outcomes, std::size_t window_bytes);
-// Large pieces leave as references to their shared bytes, released on one of gRPC's threads.
-grpc::ByteBuffer SerializeFetchAnswer(const FetchAnswer& answer);
+// Encodes the answers of one thread, in memory that it keeps from one to the next.
+class AnswerEncoder {
+ public:
+  AnswerEncoder();
+  ~AnswerEncoder();
+
+  // One answer for several requests. `window_bytes` 0: not said.
+  grpc::ByteBuffer Encode(const std::vector<ProduceOutcome>& outcomes, std::size_t window_bytes);
+  // Large pieces leave as references to their shared bytes, released on one of gRPC's threads.
+  grpc::ByteBuffer Encode(const FetchAnswer& answer);
+
+ private:
+  struct Scratch;
+  std::unique_ptr<Scratch> scratch_;
+};
 
 // A RecordEncoder: FetchResult's `records` fields, ready to be sent.
 StatusOr<EncodedRecords> EncodeRecords(std::string_view batches, Offset from, std::size_t bytes_max);

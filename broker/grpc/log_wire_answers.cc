@@ -17,6 +17,7 @@ namespace {
 using google::protobuf::io::CodedOutputStream;
 
 constexpr std::size_t kSharedSliceMin = 4096;  // smaller pieces are cheaper to copy than to count
+constexpr std::size_t kGatheredKeptMax = 256 * 1024;  // larger ones are rare, and not worth their memory
 constexpr std::uint32_t kResultsTag = (16 << 3) | 2;
 constexpr std::uint32_t kBatchesTag = (16 << 3) | 2;
 constexpr std::uint32_t kRecordsTag = (15 << 3) | 2;
@@ -68,9 +69,13 @@ class SliceWriter {
     slices_.emplace_back(const_cast<char*>(view.data()), view.size(), &SharedBytes::UnrefReleased, std::move(bytes).Release());
   }
 
+  // And begins anew.
   grpc::ByteBuffer Finish() {
     if (!gathered_.empty() || slices_.empty()) Flush();
-    return grpc::ByteBuffer(slices_.data(), slices_.size());
+    grpc::ByteBuffer buffer(slices_.data(), slices_.size());
+    slices_.clear();
+    if (gathered_.capacity() > kGatheredKeptMax) gathered_.shrink_to_fit();
+    return buffer;
   }
 
  private:
@@ -118,8 +123,19 @@ void AppendRecord(const RecordView& record, cordwood::v1::Record* wire, std::str
 
 }  // namespace
 
-grpc::ByteBuffer SerializeProduceAnswer(const std::vector<ProduceOutcome>& outcomes, std::size_t window_bytes) {
-  cordwood::v1::ProduceResponse response;
+struct AnswerEncoder::Scratch {
+  cordwood::v1::ProduceResponse produce;
+  cordwood::v1::FetchResponse fetch_head;
+  cordwood::v1::FetchResult result;
+  SliceWriter writer;
+};
+
+AnswerEncoder::AnswerEncoder() : scratch_(std::make_unique<Scratch>()) {}
+AnswerEncoder::~AnswerEncoder() = default;
+
+grpc::ByteBuffer AnswerEncoder::Encode(const std::vector<ProduceOutcome>& outcomes, std::size_t window_bytes) {
+  cordwood::v1::ProduceResponse& response = scratch_->produce;
+  response.Clear();
   for (const ProduceOutcome& outcome : outcomes) {
     cordwood::v1::Done& done = *response.add_done();
     done.set_seq(outcome.seq);
@@ -131,15 +147,15 @@ grpc::ByteBuffer SerializeProduceAnswer(const std::vector<ProduceOutcome>& outco
   response.set_window_bytes(window_bytes);
   grpc::Slice slice(response.ByteSizeLong());
   response.SerializeToArray(const_cast<std::uint8_t*>(slice.begin()), static_cast<int>(slice.size()));
+  if (slice.size() > kGatheredKeptMax) response = cordwood::v1::ProduceResponse();
   return grpc::ByteBuffer(&slice, 1);
 }
 
-grpc::ByteBuffer SerializeFetchAnswer(const FetchAnswer& answer) {
-  SliceWriter writer;
-  cordwood::v1::FetchResponse head;
-  head.set_seq(answer.seq);
-  head.AppendToString(writer.gathered());
-  cordwood::v1::FetchResult wire;
+grpc::ByteBuffer AnswerEncoder::Encode(const FetchAnswer& answer) {
+  SliceWriter& writer = scratch_->writer;
+  scratch_->fetch_head.set_seq(answer.seq);
+  scratch_->fetch_head.AppendToString(writer.gathered());
+  cordwood::v1::FetchResult& wire = scratch_->result;
   for (const FetchResult& result : answer.results) {
     FillResult(result, &wire);
     std::size_t payload = 0;

@@ -29,7 +29,7 @@ Status Malformed(std::string_view what) { return Error(Reason::kMalformedRequest
 
 class ProduceParser {
  public:
-  ProduceParser(CodedInputStream& in, std::int64_t now_ms) : in_(in), now_ms_(now_ms) {}
+  ProduceParser(CodedInputStream& in, std::int64_t now_ms, BytesPool& buffers) : in_(in), now_ms_(now_ms), buffers_(buffers) {}
 
   Status ParseRequest(ProduceRequest* request);
 
@@ -70,6 +70,7 @@ class ProduceParser {
 
   CodedInputStream& in_;
   const std::int64_t now_ms_;
+  BytesPool& buffers_;
   std::string scratch_;
   cordwood::v1::Record record_;
 };
@@ -212,7 +213,7 @@ Status ProduceParser::ParseBatches(ProduceEntry* entry) {
       entry->values.clear();
       return in_.Skip(left) ? absl::OkStatus() : Malformed("batches are cut off");
     }
-    SharedBytes value = SharedBytes::Allocate(kSideHeaderBytes + kBatchLengthPrefixBytes + static_cast<std::size_t>(rest));
+    SharedBytes value = buffers_.Take(kSideHeaderBytes + kBatchLengthPrefixBytes + static_cast<std::size_t>(rest));
     char* to = value.mutable_data() + kSideHeaderBytes;
     std::copy(prefix, prefix + kBatchLengthPrefixBytes, to);
     if (!in_.ReadRaw(to + kBatchLengthPrefixBytes, static_cast<int>(rest))) return Malformed("batches are cut off");
@@ -253,15 +254,14 @@ Status CheckFetch(const cordwood::v1::FetchRequest& request) {
 
 }  // namespace
 
-StatusOr<ProduceRequest> ParseProduceRequest(grpc::ByteBuffer message, std::int64_t now_ms) {
-  ProduceRequest request;
-  if (message.Length() == 0) return request;
+Status ParseProduceRequest(grpc::ByteBuffer message, std::int64_t now_ms, BytesPool& buffers, ProduceRequest* request) {
+  request->Clear();
+  if (message.Length() == 0) return absl::OkStatus();
   grpc::ProtoBufferReader reader(&message);
   if (!reader.status().ok()) return Malformed("the message cannot be read");
   CodedInputStream in(&reader);
   in.PushLimit(static_cast<int>(message.Length()));
-  CORDWOOD_RETURN_IF_ERROR(ProduceParser(in, now_ms).ParseRequest(&request));
-  return request;
+  return ProduceParser(in, now_ms, buffers).ParseRequest(request);
 }
 
 StatusOr<FetchRequest> ParseFetchRequest(grpc::ByteBuffer message) {

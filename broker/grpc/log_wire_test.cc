@@ -94,11 +94,18 @@ void ExpectSame(const ProduceRequest& ours, const cordwood::v1::ProduceRequest& 
   }
 }
 
+StatusOr<ProduceRequest> Parse(grpc::ByteBuffer message, std::int64_t now_ms) {
+  static BytesPool buffers;
+  ProduceRequest request;
+  CORDWOOD_RETURN_IF_ERROR(ParseProduceRequest(std::move(message), now_ms, buffers, &request));
+  return request;
+}
+
 // Both accept or both refuse, and mean the same.
 bool Agrees(const std::string& bytes, std::size_t piece = 1 << 20) {
   cordwood::v1::ProduceRequest theirs;
   const bool accepted = theirs.ParseFromString(bytes);
-  const StatusOr<ProduceRequest> ours = ParseProduceRequest(Buffer(bytes, piece), kNowMs);
+  const StatusOr<ProduceRequest> ours = Parse(Buffer(bytes, piece), kNowMs);
   if (ours.ok()) ExpectSame(*ours, theirs);
   if (!ours.ok()) {
     EXPECT_EQ(ReasonOf(ours.status()), Reason::kMalformedRequest);
@@ -109,7 +116,7 @@ bool Agrees(const std::string& bytes, std::size_t piece = 1 << 20) {
 TEST(LogWireTest, AProduceRequestMeansWhatTheGeneratedParserSays) {
   const std::string bytes = SomeRequest().SerializeAsString();
   for (const std::size_t piece : {1, 7, 100, 1 << 20}) EXPECT_TRUE(Agrees(bytes, piece));
-  const StatusOr<ProduceRequest> request = ParseProduceRequest(Buffer(bytes, 5), kNowMs);
+  const StatusOr<ProduceRequest> request = Parse(Buffer(bytes, 5), kNowMs);
   ASSERT_TRUE(request.ok());
   EXPECT_EQ(request->entries[0].values.size(), 3u);
   EXPECT_TRUE(request->entries[0].values[1].unique());
@@ -117,7 +124,7 @@ TEST(LogWireTest, AProduceRequestMeansWhatTheGeneratedParserSays) {
 }
 
 TEST(LogWireTest, PlainRecordsBecomeOneBatch) {
-  const StatusOr<ProduceRequest> request = ParseProduceRequest(Buffer(SomeRequest().SerializeAsString()), kNowMs);
+  const StatusOr<ProduceRequest> request = Parse(Buffer(SomeRequest().SerializeAsString()), kNowMs);
   ASSERT_TRUE(request.ok());
   const ProduceEntry& entry = request->entries[1];
   EXPECT_TRUE(entry.plain);
@@ -182,7 +189,7 @@ TEST(LogWireTest, ABatchOfTheWrongLengthIsTheEntrysOwnError) {
     cordwood::v1::ProduceRequest request;
     request.add_entries()->set_batches(batches);
     request.add_entries()->set_batches(BatchText("good"));
-    const StatusOr<ProduceRequest> parsed = ParseProduceRequest(Buffer(request.SerializeAsString(), 11), kNowMs);
+    const StatusOr<ProduceRequest> parsed = Parse(Buffer(request.SerializeAsString(), 11), kNowMs);
     ASSERT_TRUE(parsed.ok());
     EXPECT_EQ(ReasonOf(parsed->entries[0].malformed), Reason::kCorruptMessage);
     EXPECT_EQ(parsed->entries[1].values.size(), 1u);
@@ -193,7 +200,7 @@ TEST(LogWireTest, BatchesAndRecordsInOneEntryAreRefused) {
   cordwood::v1::ProduceRequest request;
   request.add_entries()->set_batches(BatchText("a"));
   request.mutable_entries(0)->add_records()->set_value("b");
-  EXPECT_EQ(ReasonOf(ParseProduceRequest(Buffer(request.SerializeAsString()), kNowMs)->entries[0].malformed), Reason::kInvalidRequest);
+  EXPECT_EQ(ReasonOf(Parse(Buffer(request.SerializeAsString()), kNowMs)->entries[0].malformed), Reason::kInvalidRequest);
 }
 
 TEST(LogWireTest, MixedKeysAreNoted) {
@@ -201,13 +208,13 @@ TEST(LogWireTest, MixedKeysAreNoted) {
   cordwood::v1::ProduceEntry& entry = *request.add_entries();
   entry.add_records()->set_key("a");
   entry.add_records();
-  EXPECT_TRUE(ParseProduceRequest(Buffer(request.SerializeAsString()), kNowMs)->entries[0].mixed_keys);
+  EXPECT_TRUE(Parse(Buffer(request.SerializeAsString()), kNowMs)->entries[0].mixed_keys);
 }
 
 TEST(LogWireTest, TooManyEntriesAreRefused) {
   cordwood::v1::ProduceRequest request;
   for (int i = 0; i < 10'001; ++i) request.add_entries();
-  EXPECT_EQ(ReasonOf(ParseProduceRequest(Buffer(request.SerializeAsString()), kNowMs).status()), Reason::kRecordListTooLarge);
+  EXPECT_EQ(ReasonOf(Parse(Buffer(request.SerializeAsString()), kNowMs).status()), Reason::kRecordListTooLarge);
 }
 
 TEST(LogWireTest, AFetchRequestIsCheckedForItsBounds) {
@@ -236,7 +243,7 @@ TEST(LogWireTest, AProduceAnswerReadsBack) {
   outcomes[0].failures[0].log_end = Offset(12);
   outcomes[1].seq = 6;
   cordwood::v1::ProduceResponse response;
-  ASSERT_TRUE(response.ParseFromString(TextOf(SerializeProduceAnswer(outcomes, 1000))));
+  ASSERT_TRUE(response.ParseFromString(TextOf(AnswerEncoder().Encode(outcomes, 1000))));
   EXPECT_EQ(response.window_bytes(), 1000u);
   EXPECT_THAT(response.done(0).base_offset(), ElementsAre(10, -1));
   EXPECT_EQ(response.done(0).errors(0).reason(), cordwood::v1::EXPECTED_OFFSET_MISMATCH);
@@ -246,7 +253,7 @@ TEST(LogWireTest, AProduceAnswerReadsBack) {
 }
 
 TEST(LogWireTest, AnEmptyProduceAnswerIsAValidMessage) {
-  const grpc::ByteBuffer buffer = SerializeProduceAnswer({}, 0);
+  const grpc::ByteBuffer buffer = AnswerEncoder().Encode({}, 0);
   EXPECT_TRUE(buffer.Valid());
   EXPECT_EQ(buffer.Length(), 0u);
 }
@@ -266,7 +273,7 @@ TEST(LogWireTest, AFetchAnswerReadsBackWhateverThePiecesAre) {
   }
   answer.results.emplace_back().failure.emplace().status = Error(Reason::kOffsetOutOfRange, "out");
   cordwood::v1::FetchResponse response;
-  ASSERT_TRUE(response.ParseFromString(TextOf(SerializeFetchAnswer(answer))));
+  ASSERT_TRUE(response.ParseFromString(TextOf(AnswerEncoder().Encode(answer))));
   EXPECT_EQ(response.seq(), 9u);
   EXPECT_EQ(response.results(0).high_watermark(), 77);
   EXPECT_TRUE(response.results(0).has_partition());
@@ -292,7 +299,7 @@ TEST(LogWireTest, RecordsAreEncodedFromTheOffsetOnAndInPortions) {
   result.as_records = true;
   result.pieces.push_back(FetchPiece{encoded.bytes, 0});
   cordwood::v1::FetchResponse response;
-  ASSERT_TRUE(response.ParseFromString(TextOf(SerializeFetchAnswer(answer))));
+  ASSERT_TRUE(response.ParseFromString(TextOf(AnswerEncoder().Encode(answer))));
   ASSERT_EQ(response.results(0).records_size(), 2);
   EXPECT_EQ(response.results(0).records(0).offset(), 101);
   EXPECT_EQ(response.results(0).records(1).value(), "c");

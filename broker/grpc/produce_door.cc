@@ -5,11 +5,16 @@
 #include <algorithm>
 #include <utility>
 
-#include "broker/grpc/log_wire.h"
-
 namespace cordwood::broker {
 
 void ProduceDoors::Forget(ProduceDoor& door) { std::replace(dirty_.begin(), dirty_.end(), &door, static_cast<ProduceDoor*>(nullptr)); }
+
+StatusOr<ProduceRequest*> ProduceDoors::Parse(grpc::ByteBuffer message) {
+  const Status status = ParseProduceRequest(std::move(message), clock_.WallMs(), buffers_, &request_);
+  if (status.ok()) return &request_;
+  request_.Clear();
+  return status;
+}
 
 bool ProduceDoors::RunTurn() {
   for (std::size_t i = 0; i < dirty_.size(); ++i) {
@@ -37,20 +42,21 @@ void ProduceDoor::OnMessage(grpc::ByteBuffer message, ByteCharge charge) {
 
 // An error ends the call. What is wrong with a stream's message alone is an outcome.
 Status ProduceDoor::Take(grpc::ByteBuffer message, ByteCharge charge) {
-  CORDWOOD_ASSIGN_OR_RETURN(ProduceRequest request, ParseProduceRequest(std::move(message), doors_.clock().WallMs()));
-  request.charge = std::move(charge);
+  CORDWOOD_ASSIGN_OR_RETURN(ProduceRequest* const request, doors_.Parse(std::move(message)));
+  request->charge = std::move(charge);
   ProduceOutcome refused;
-  refused.seq = request.seq;
-  refused.window_bytes = request.charge.bytes();
-  Status status = doors_.handler().Produce(stream_, std::move(request));
+  refused.seq = request->seq;
+  refused.window_bytes = request->charge.bytes();
+  Status status = doors_.handler().Produce(stream_, std::move(*request));
+  request->Clear();  // what was refused
   if (status.ok() || !is_stream_) return status;
   doors_.handler().CountRefused(status);
   refused.failures.emplace_back().status = std::move(status);
-  OnOutcome(std::move(refused));
+  OnOutcome(refused);
   return absl::OkStatus();
 }
 
-void ProduceDoor::OnOutcome(ProduceOutcome outcome) {
+void ProduceDoor::OnOutcome(ProduceOutcome& outcome) {
   if (outcome.silent && is_stream_) {
     call_.Answered(outcome.window_bytes);
   } else {
@@ -63,7 +69,7 @@ void ProduceDoor::OnOutcome(ProduceOutcome outcome) {
 
 void ProduceDoor::Flush() {
   if (!outcomes_.empty() && call_.unwritten() == 0) {
-    call_.Write(SerializeProduceAnswer(outcomes_, is_stream_ && !window_told_ ? window_bytes_ : 0));
+    call_.Write(doors_.encoder().Encode(outcomes_, is_stream_ && !window_told_ ? window_bytes_ : 0));
     window_told_ = true;
     std::size_t bytes = 0;
     for (const ProduceOutcome& outcome : outcomes_) bytes += outcome.window_bytes;

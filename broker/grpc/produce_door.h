@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "broker/grpc/call.h"
+#include "broker/grpc/log_wire.h"
 #include "broker/handlers/produce_handler.h"
 
 namespace cordwood::broker {
@@ -17,18 +18,24 @@ class ProduceDoor;
 // What the produce calls of one thread share. Of that thread.
 class ProduceDoors {
  public:
-  ProduceDoors(ProduceHandler& handler, Clock& clock) : handler_(handler), clock_(clock) {}
+  ProduceDoors(ProduceHandler& handler, BytesPool& buffers, AnswerEncoder& encoder, Clock& clock)
+      : handler_(handler), buffers_(buffers), encoder_(encoder), clock_(clock) {}
 
   // Outcomes of one turn leave in one answer per call.
   void FlushLater(ProduceDoor& door) { dirty_.push_back(&door); }
   void Forget(ProduceDoor& door);
   bool RunTurn();
   ProduceHandler& handler() { return handler_; }
-  Clock& clock() { return clock_; }
+  AnswerEncoder& encoder() { return encoder_; }
+  // Valid until the next one.
+  StatusOr<ProduceRequest*> Parse(grpc::ByteBuffer message);
 
  private:
   ProduceHandler& handler_;
+  BytesPool& buffers_;
+  AnswerEncoder& encoder_;
   Clock& clock_;
+  ProduceRequest request_;
   std::vector<ProduceDoor*> dirty_;
 };
 
@@ -43,7 +50,7 @@ class ProduceDoor final : public CallDoor, public ProduceListener {
   void OnWritten() override { Flush(); }
   void OnStop() override;
   void OnEnd() override;
-  void OnOutcome(ProduceOutcome outcome) override;
+  void OnOutcome(ProduceOutcome& outcome) override;
   void Flush();
 
  private:

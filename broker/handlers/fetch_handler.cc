@@ -73,13 +73,11 @@ std::shared_ptr<FetchSession> FetchHandler::Open(bool is_stream, FetchListener* 
 
 bool FetchHandler::RunTurn() {
   if (reading_bytes_ < options_.read_bytes_max && openings_ < options_.openings_max && !catchup_timer_.armed()) {
-    for (; !starved_.empty(); starved_.pop_front()) starved_.front()->EndStarving();
+    while (!starved_.empty()) starved_.pop_front()->EndStarving();
   }
   visits_ = 0;
   for (int i = 0; i < options_.sessions_per_turn && visits_ < options_.partitions_per_turn && !runnable_.empty(); ++i) {
-    const std::shared_ptr<FetchSession> session = std::move(runnable_.front());
-    runnable_.pop_front();
-    session->Run();
+    runnable_.pop_front()->Run();
   }
   measures_.reads.Set(static_cast<std::int64_t>(jobs_outstanding_));
   measures_.parked.Set(static_cast<std::int64_t>(waits_.waiters()));

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstddef>
-#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -18,6 +17,7 @@
 #include "broker/handlers/timer_wheel.h"
 #include "broker/replication/publication.h"
 #include "storage/base/clock.h"
+#include "storage/base/ring_queue.h"
 
 namespace cordwood::broker {
 
@@ -29,7 +29,8 @@ class ReaderPool;
 class FetchListener {
  public:
   virtual ~FetchListener() = default;
-  virtual void OnAnswer(FetchAnswer answer) = 0;
+  // The answer's memory is used again after this returns.
+  virtual void OnAnswer(FetchAnswer& answer) = 0;
   virtual bool CanTake() const = 0;  // false: no more for now; FetchSession::OnWritten() follows
 };
 
@@ -65,6 +66,8 @@ class FetchHandler final : public PublicationListener {
   bool RunTurn();
 
   const TailRing& ring() const { return ring_; }
+  // Of batches that the ring has let go.
+  BytesPool& spare_buffers() { return ring_.spare_buffers(); }
   const FetchWaits& waits() const { return waits_; }
   std::size_t jobs_outstanding() const { return jobs_outstanding_; }
   const FetchMeasures& measures() const { return measures_; }
@@ -87,12 +90,11 @@ class FetchHandler final : public PublicationListener {
   ClusterImagePtr image_;
   TailRing ring_;
   FetchWaits waits_;
-  std::deque<std::shared_ptr<FetchSession>> runnable_;  // each once
-  std::deque<std::shared_ptr<FetchSession>> starved_;   // wait until the readers have less to do
+  RingQueue<std::shared_ptr<FetchSession>> runnable_;  // each once
+  RingQueue<std::shared_ptr<FetchSession>> starved_;   // wait until the readers have less to do
   std::size_t visits_ = 0;          // in this turn
-  std::size_t reading_bytes_ = 0;   // each read at what a reader may hold at least
   std::size_t openings_ = 0;
-  std::size_t reading_bytes_ = 0;
+  std::size_t reading_bytes_ = 0;   // each read at what a reader may hold at least
   std::size_t unwritten_bytes_ = 0;  // with the sessions' listeners
   std::size_t jobs_outstanding_ = 0;
   CatchupLimit catchup_;

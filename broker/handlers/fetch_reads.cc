@@ -60,10 +60,9 @@ std::size_t FetchSession::Allowance(const Slot& slot) const {
 }
 
 // The oldest in the queue; nullptr if it is not there any more.
-FetchSession::Slot* FetchSession::Next(std::deque<PartitionId>& queue) {
+FetchSession::Slot* FetchSession::Next(RingQueue<PartitionId>& queue) {
   ++handler_.visits_;
-  const auto found = slots_.find(queue.front());
-  queue.pop_front();
+  const auto found = slots_.find(queue.pop_front());
   if (found == slots_.end() || !std::exchange(found->second->queued, false)) return nullptr;
   return found->second->state == State::kReady ? found->second.get() : nullptr;
 }
@@ -109,17 +108,18 @@ void FetchSession::CheckAndSend(Slot& slot, const ReplicaSnapshot& snapshot) {
 }
 
 bool FetchSession::SendFromRing(Slot& slot, const ReplicaSnapshot& snapshot) {
-  const auto batches = handler_.ring_.Find(slot.bound.replica->id, slot.next, snapshot.high_watermark, Allowance(slot));
-  for (const PublishedBatch& batch : batches) {
+  const auto send = [&](const PublishedBatch& batch) {
     FetchPiece piece{batch.value, kSideHeaderBytes};
-    if (EndsAnswer(piece.view().size())) break;
     const std::size_t bytes = piece.view().size();
+    if (EndsAnswer(bytes)) return false;
     Send(slot, snapshot, std::move(piece));
     CountSent(slot, batch.end, bytes);
     slot.next = batch.end;
-  }
-  if (!batches.empty()) handler_.measures_.ring_hits.Add();
-  return !batches.empty();
+    return true;
+  };
+  const bool found = handler_.ring_.Find(slot.bound.replica->id, slot.next, snapshot.high_watermark, Allowance(slot), send);
+  if (found) handler_.measures_.ring_hits.Add();
+  return found;
 }
 
 void FetchSession::Send(Slot& slot, const ReplicaSnapshot& snapshot, FetchPiece piece) {
@@ -169,7 +169,8 @@ void FetchSession::StartRead(Slot& slot, const ReplicaSnapshot& snapshot) {
   const std::size_t share = std::max(kReadBytesMin, handler_.options_.session_read_bytes_max / (behind_.size() + 1));
   std::size_t bytes_max = std::min(Allowance(slot), share);
   // What the ring holds and a reader only has to decode is not behind.
-  const bool behind = !slot.as_records || handler_.ring_.Find(slot.bound.replica->id, slot.next, snapshot.high_watermark, 1).empty();
+  const auto look = [](const PublishedBatch&) { return false; };
+  const bool behind = !slot.as_records || !handler_.ring_.Find(slot.bound.replica->id, slot.next, snapshot.high_watermark, 1, look);
   bool limited = false;
   if (!handler_.MayRead(behind, &limited)) return Starve(slot, bytes_max);
   if (limited) bytes_max = std::min(bytes_max, kLimitedReadBytesMax);

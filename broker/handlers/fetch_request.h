@@ -65,6 +65,14 @@ struct FetchAnswer {
   std::uint64_t seq = 0;  // of the last request applied
   std::vector<FetchResult> results;
   std::size_t payload_bytes = 0;
+
+  // For the next one; keeps the memory of an answer of usual size.
+  void Clear() {
+    results.clear();
+    if (results.capacity() > kResultsKeptMax) results.shrink_to_fit();
+    payload_bytes = 0;
+  }
+  static constexpr std::size_t kResultsKeptMax = 64;
 };
 
 inline constexpr std::size_t kFetchPartitionsMax = 10'000;

@@ -225,8 +225,7 @@ std::size_t FetchSession::answer_bytes_max() const {
 
 void FetchSession::OnWritten() {
   if (!unwritten_.empty()) {
-    handler_.unwritten_bytes_ -= unwritten_.front();
-    unwritten_.pop_front();
+    handler_.unwritten_bytes_ -= unwritten_.pop_front();
   }
   MakeRunnable();
 }
@@ -241,9 +240,6 @@ bool FetchSession::UnaryIsDone() const {
 void FetchSession::Flush() {
   if (listener_ == nullptr) return;
   if (is_stream_ ? answer_.results.empty() : !UnaryIsDone()) return;
-  FetchAnswer answer = std::move(answer_);
-  answer_ = FetchAnswer();
-  answer_.seq = answer.seq;
   ++answer_serial_;
   if (!is_stream_) {
     answered_ = true;
@@ -252,9 +248,10 @@ void FetchSession::Flush() {
   const absl::Duration now = handler_.clock_.Monotonic();
   handler_.measures_.whole.Record(now - began_);
   began_ = now;
-  unwritten_.push_back(answer.payload_bytes);
-  handler_.unwritten_bytes_ += answer.payload_bytes;
-  listener_->OnAnswer(std::move(answer));
+  unwritten_.push_back(answer_.payload_bytes);
+  handler_.unwritten_bytes_ += answer_.payload_bytes;
+  listener_->OnAnswer(answer_);
+  answer_.Clear();
 }
 
 void FetchSession::AnswerNow() {
@@ -265,8 +262,7 @@ void FetchSession::AnswerNow() {
 void FetchSession::Close() {
   if (listener_ != nullptr) handler_.measures_.sessions.Add(-1);
   listener_ = nullptr;
-  for (const std::size_t bytes : unwritten_) handler_.unwritten_bytes_ -= bytes;
-  unwritten_.clear();
+  while (!unwritten_.empty()) handler_.unwritten_bytes_ -= unwritten_.pop_front();
   deadline_.Cancel();
   slots_.clear();
   ready_.clear();

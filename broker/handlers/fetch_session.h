@@ -4,7 +4,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <optional>
 
@@ -15,6 +14,7 @@
 #include "broker/handlers/partition_binding.h"
 #include "broker/handlers/reader_pool.h"
 #include "broker/handlers/timer_wheel.h"
+#include "storage/base/ring_queue.h"
 
 namespace cordwood::broker {
 
@@ -72,7 +72,7 @@ class FetchSession : public std::enable_shared_from_this<FetchSession> {
   void RefuseUnresolved(const FetchPartition& partition, Status status);
 
   // fetch_reads.cc: one partition's look at its log.
-  Slot* Next(std::deque<PartitionId>& queue);
+  Slot* Next(RingQueue<PartitionId>& queue);
   void Visit(Slot& slot);
   void CheckAndSend(Slot& slot, const ReplicaSnapshot& snapshot);
   bool SendFromRing(Slot& slot, const ReplicaSnapshot& snapshot);
@@ -95,14 +95,14 @@ class FetchSession : public std::enable_shared_from_this<FetchSession> {
   FetchListener* listener_;  // nullptr once closed
   PartitionBindings bindings_;
   absl::flat_hash_map<PartitionId, std::unique_ptr<Slot>> slots_;
-  std::deque<PartitionId> ready_;   // each slot once in one of these two; removed ones linger
-  std::deque<PartitionId> behind_;  // ready, and need a reader
+  RingQueue<PartitionId> ready_;   // each slot once in one of these two; removed ones linger
+  RingQueue<PartitionId> behind_;  // ready, and need a reader
   std::uint64_t generation_ = 0;   // of the last Set(); a job of an older one is dropped when it comes back
   std::int64_t credit_ = 0;        // bytes; the last batch may take it below zero
   std::size_t reading_bytes_ = 0;  // asked of the readers, taken from the credit
   std::size_t reading_cost_ = 0;   // the same, each read at what a reader may hold at least
   std::size_t jobs_ = 0;           // with readers and shards
-  std::deque<std::size_t> unwritten_;  // bytes of the answers that the listener holds, oldest first
+  RingQueue<std::size_t> unwritten_;  // bytes of the answers that the listener holds, oldest first
   std::size_t unannounced_ = 0;    // slots
   bool runnable_ = false;
   enum class Turn { kMemory, kReaders, kOthersFirst, kStarved };

@@ -30,6 +30,7 @@ FetchWaits::~FetchWaits() {
 void FetchWaits::Park(PartitionId partition, FetchWaiter& waiter) {
   CORDWOOD_CHECK(!waiter.waiting());
   std::unique_ptr<Head>& head = heads_[partition];
+  if (head == nullptr) head = spare_heads_.Take();
   if (head == nullptr) head = std::make_unique<Head>();
   waiter.LinkBefore(head.get());
   waiter.waits_ = this;
@@ -39,13 +40,14 @@ void FetchWaits::Park(PartitionId partition, FetchWaiter& waiter) {
 void FetchWaits::Wake(PartitionId partition) {
   const auto found = heads_.find(partition);
   if (found == heads_.end()) return;
-  const std::unique_ptr<Head> head = std::move(found->second);
+  std::unique_ptr<Head> head = std::move(found->second);
   heads_.erase(found);
   while (head->waiting()) {
     FetchWaiter* waiter = head->next_;
     waiter->Leave();
     waiter->OnNews();
   }
+  spare_heads_.Give(std::move(head));
 }
 
 }  // namespace cordwood::broker

@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "absl/container/flat_hash_map.h"
+#include "storage/base/free_list.h"
 #include "storage/base/ids.h"
 
 namespace cordwood::broker {
@@ -49,8 +50,10 @@ class FetchWaits {
   struct Head final : FetchWaiter {
     void OnNews() override {}
   };
+  static constexpr std::size_t kSpareHeadsMax = 1024;
   std::size_t waiters_ = 0;
   absl::flat_hash_map<PartitionId, std::unique_ptr<Head>> heads_;  // an empty one goes with the next Wake()
+  FreeList<Head> spare_heads_{kSpareHeadsMax};
 };
 
 }  // namespace cordwood::broker

@@ -82,13 +82,13 @@ class HandlerFixture : public ::testing::Test {
 
 // Collects outcomes.
 struct Outcomes final : ProduceListener {
-  void OnOutcome(ProduceOutcome outcome) override { all.push_back(std::move(outcome)); }
+  void OnOutcome(ProduceOutcome& outcome) override { all.push_back(std::move(outcome)); }
   std::vector<ProduceOutcome> all;
 };
 
 // Collects answers.
 struct Answers final : FetchListener {
-  void OnAnswer(FetchAnswer answer) override { all.push_back(std::move(answer)); }
+  void OnAnswer(FetchAnswer& answer) override { all.push_back(answer); }
   bool CanTake() const override { return room; }
   // Everything that was sent of a partition, one value after the other.
   std::string Values(int partition, Offset from = Offset(0)) const {

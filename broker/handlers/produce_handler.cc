@@ -16,6 +16,9 @@ namespace {
 constexpr std::int32_t kTimeoutDefaultMs = 30'000;
 constexpr std::int32_t kTimeoutMaxMs = 300'000;
 constexpr std::int64_t kRetryAfterMs = 100;
+constexpr std::size_t kSparesMax = 256;         // requests, and appends, kept to be used again
+constexpr std::size_t kSpareEntriesMax = 256;   // appends of more entries are freed: a spare one holds at most 64 KB
+constexpr std::size_t kSpareOffsetsMax = 2048;  // the same for requests: 48 KB
 
 StatusOr<Acks> AcksOf(std::int32_t acks) {
   switch (acks) {
@@ -37,10 +40,24 @@ bool IsWorthRetrying(Reason reason) { return reason == Reason::kLeaderNotAvailab
 
 }  // namespace
 
-// Shared by the appends under way, the timer and nobody else.
+void ProduceRequest::Clear() {
+  seq = 0;
+  acks = timeout_ms = 0;
+  entries.clear();
+  if (entries.capacity() > kSpareOffsetsMax) entries.shrink_to_fit();
+  charge = ByteCharge();
+}
+
+void ProduceOutcome::Clear() {
+  base_offsets.clear();
+  failures.clear();
+  append_time_ms.clear();
+  partitions.clear();
+}
+
+// One request, from its arrival until the last of its appends is back; then it is used for another.
 struct ProduceHandler::Pending {
-  Pending(ProduceHandler& handler, std::shared_ptr<ProduceStream> stream)
-      : stream(std::move(stream)), timer([this, &handler] { handler.OnTimeout(*this); }) {}
+  explicit Pending(ProduceHandler& handler) : timer([this, &handler] { handler.OnTimeout(*this); }) {}
 
   struct Entry {
     std::size_t first_offset = 0;  // in outcome.base_offsets
@@ -59,21 +76,18 @@ struct ProduceHandler::Pending {
 };
 
 struct ProduceHandler::ShardAppend final : AppendOp {
-  void Run() override {
-    handler->OnBack(*this);
-    delete this;
-  }
+  void Run() override { handler->OnBack(*this); }
   ProduceHandler* handler = nullptr;
   ShardDriver* driver = nullptr;
-  std::shared_ptr<Pending> pending;
+  Pending* pending = nullptr;
 };
 
 ProduceHandler::ProduceHandler(Outbox& outbox, TimerWheel& timers, const PartitionTable& table, const ProduceOptions& options, Clock& clock)
-    : outbox_(outbox), timers_(timers), table_(table), options_(options), clock_(clock) {}
+    : outbox_(outbox), timers_(timers), table_(table), options_(options), clock_(clock), spare_pendings_(kSparesMax), spare_appends_(kSparesMax) {}
 
 ProduceHandler::~ProduceHandler() { CORDWOOD_CHECK(appends_outstanding_ == 0); }
 
-Status ProduceHandler::Produce(const std::shared_ptr<ProduceStream>& stream, ProduceRequest request) {
+Status ProduceHandler::Produce(const std::shared_ptr<ProduceStream>& stream, ProduceRequest&& request) {
   measures_.requests.Add();
   if (request.entries.empty()) return Error(Reason::kInvalidRequest, "a produce request without entries");
   if (request.entries.size() > kProduceEntriesMax) {
@@ -85,60 +99,89 @@ Status ProduceHandler::Produce(const std::shared_ptr<ProduceStream>& stream, Pro
   CORDWOOD_ASSIGN_OR_RETURN(const Acks acks, AcksOf(request.acks));
   if (image_ == nullptr) return Error(Reason::kLeaderNotAvailable, "the broker is starting");
 
-  auto pending = std::make_shared<Pending>(*this, stream);
-  pending->acks = acks;
-  pending->began = clock_.Monotonic();
-  if (request.timeout_ms != 0) pending->timeout_ms = request.timeout_ms;
-  pending->charge = std::move(request.charge);
-  pending->outcome.seq = request.seq;
-  pending->outcome.window_bytes = pending->charge.bytes();
-  pending->entries.resize(request.entries.size());
+  Pending& pending = TakePending(stream);
+  pending.acks = acks;
+  pending.began = clock_.Monotonic();
+  pending.timeout_ms = request.timeout_ms != 0 ? request.timeout_ms : kTimeoutDefaultMs;
+  pending.charge = std::move(request.charge);
+  pending.outcome.seq = request.seq;
+  pending.outcome.window_bytes = pending.charge.bytes();
+  pending.entries.resize(request.entries.size());
   ++stream->unanswered;
   for (std::uint32_t i = 0; i < request.entries.size(); ++i) {
-    pending->entries[i].first_offset = pending->outcome.base_offsets.size();
-    pending->outcome.base_offsets.resize(pending->outcome.base_offsets.size() + std::max<std::size_t>(1, request.entries[i].values.size()), -1);
+    pending.entries[i].first_offset = pending.outcome.base_offsets.size();
+    pending.outcome.base_offsets.resize(pending.outcome.base_offsets.size() + std::max<std::size_t>(1, request.entries[i].values.size()), -1);
     Admit(pending, i, request.entries[i]);
   }
-  const std::vector<ShardAppend*> appends = pending->appends;
-  appends_outstanding_ += appends.size();
+  appends_outstanding_ += pending.appends.size();
   measures_.appends.Set(static_cast<std::int64_t>(appends_outstanding_));
-  if (appends.empty()) {
-    Answer(*pending, clock_.Monotonic());
+  if (pending.appends.empty()) {
+    Answer(pending, clock_.Monotonic());
+    Recycle(pending);
     return absl::OkStatus();
   }
   const absl::Duration now = clock_.Monotonic();
-  timers_.Arm(pending->timer, std::min(now + absl::Milliseconds(pending->timeout_ms), stream->deadline));
-  for (ShardAppend* append : appends) {
+  timers_.Arm(pending.timer, std::min(now + absl::Milliseconds(pending.timeout_ms), stream->deadline));
+  // None is back before the outbox is drained next.
+  for (ShardAppend* append : pending.appends) {
     append->pushed_at = now;
     append->driver->Append(append);
   }
   return absl::OkStatus();
 }
 
+ProduceHandler::Pending& ProduceHandler::TakePending(const std::shared_ptr<ProduceStream>& stream) {
+  std::unique_ptr<Pending> pending = spare_pendings_.Take();
+  if (pending == nullptr) pending = std::make_unique<Pending>(*this);
+  pending->stream = stream;
+  return *pending.release();
+}
+
+ProduceHandler::ShardAppend& ProduceHandler::TakeAppend(Pending& pending, ShardDriver& driver) {
+  std::unique_ptr<ShardAppend> append = spare_appends_.Take();
+  if (append == nullptr) append = std::make_unique<ShardAppend>();
+  append->outbox = &outbox_;
+  append->acks = pending.acks;
+  append->handler = this;
+  append->driver = &driver;
+  append->pending = &pending;
+  return *append.release();
+}
+
+void ProduceHandler::Recycle(Pending& pending) {
+  std::unique_ptr<Pending> spare(&pending);
+  if (pending.entries.capacity() > kSpareOffsetsMax || pending.outcome.base_offsets.capacity() > kSpareOffsetsMax) return;
+  spare->stream.reset();
+  spare->charge = ByteCharge();
+  spare->entries.clear();
+  spare->outcome.Clear();
+  spare->answered = false;
+  spare_pendings_.Give(std::move(spare));
+}
+
+void ProduceHandler::Recycle(ShardAppend& append) {
+  std::unique_ptr<ShardAppend> spare(&append);
+  if (append.entries.capacity() > kSpareEntriesMax) return;
+  spare->entries.clear();
+  spare->Renew();
+  spare_appends_.Give(std::move(spare));
+}
+
 // Refuses the entry, or puts it into the append of its shard.
-void ProduceHandler::Admit(const std::shared_ptr<Pending>& pending, std::uint32_t index, ProduceEntry& entry) {
+void ProduceHandler::Admit(Pending& pending, std::uint32_t index, ProduceEntry& entry) {
   BoundPartition bound;
-  Status status = Place(*pending, index, entry, &bound);
-  if (!status.ok()) return Fail(*pending, index, std::move(status), nullptr, bound.topic == nullptr ? nullptr : &bound);
-  ShardDriver* driver = &bound.replica->driver;
-  auto found = std::find_if(pending->appends.begin(), pending->appends.end(), [&](const ShardAppend* append) { return append->driver == driver; });
-  if (found == pending->appends.end()) {
-    auto* append = new ShardAppend;
-    append->outbox = &outbox_;
-    append->acks = pending->acks;
-    append->handler = this;
-    append->driver = driver;
-    append->pending = pending;
-    found = pending->appends.insert(pending->appends.end(), append);
-  }
-  AppendEntry append_entry;
-  append_entry.partition = std::move(bound.replica);
-  append_entry.topic = std::move(bound.topic);
-  append_entry.values = std::move(entry.values);
-  append_entry.current_leader_epoch = entry.current_leader_epoch;
-  append_entry.expected_offset = entry.expected_offset;
-  append_entry.entry_index = index;
-  (*found)->entries.push_back(std::move(append_entry));
+  Status status = Place(pending, index, entry, &bound);
+  if (!status.ok()) return Fail(pending, index, std::move(status), nullptr, bound.topic == nullptr ? nullptr : &bound);
+  ShardDriver& driver = bound.replica->driver;
+  const auto found = std::find_if(pending.appends.begin(), pending.appends.end(), [&](const ShardAppend* append) { return append->driver == &driver; });
+  ShardAppend& append = found != pending.appends.end() ? **found : *pending.appends.emplace_back(&TakeAppend(pending, driver));
+  AppendEntry& to = append.entries.emplace_back();
+  to.partition = std::move(bound.replica);
+  to.topic = std::move(bound.topic);
+  to.values = std::move(entry.values);
+  to.current_leader_epoch = entry.current_leader_epoch;
+  to.expected_offset = entry.expected_offset;
+  to.entry_index = index;
 }
 
 Status ProduceHandler::Place(Pending& pending, std::uint32_t index, ProduceEntry& entry, BoundPartition* bound) {
@@ -162,7 +205,8 @@ Status ProduceHandler::Place(Pending& pending, std::uint32_t index, ProduceEntry
     partitions[index] = bound->index.value();
   }
   if (bound->topic->config.batch.log_append_time) pending.outcome.append_time_ms.resize(pending.entries.size(), -1);
-  return Annotate(CheckBatches(*bound, entry, clock_.WallMs()), bound->topic->name + "-" + ToString(bound->index));
+  Status status = CheckBatches(*bound, entry, clock_.WallMs());
+  return status.ok() ? status : Annotate(status, bound->topic->name + "-" + ToString(bound->index));
 }
 
 Status ProduceHandler::CheckBatches(const BoundPartition& bound, const ProduceEntry& entry, std::int64_t wall_ms) {
@@ -203,7 +247,17 @@ void ProduceHandler::OnBack(ShardAppend& append) {
   measures_.appends.Set(static_cast<std::int64_t>(appends_outstanding_));
   const absl::Duration now = clock_.Monotonic();
   measures_.answer.Record(now - append.answered_at);
-  if (pending.answered) return;  // it timed out; its bytes go back to the budget now
+  if (!pending.answered) {
+    Collect(append);
+    if (pending.appends.empty()) Answer(pending, now);
+  }
+  Recycle(append);
+  if (pending.appends.empty()) Recycle(pending);  // if it timed out, its bytes go back to the budget only now
+}
+
+// What became of the entries, into the outcome.
+void ProduceHandler::Collect(ShardAppend& append) {
+  Pending& pending = *append.pending;
   for (AppendEntry& entry : append.entries) {
     if (!entry.status.ok()) {
       Fail(pending, entry.entry_index, std::move(entry.status), &entry, nullptr);
@@ -216,7 +270,6 @@ void ProduceHandler::OnBack(ShardAppend& append) {
     }
     if (entry.topic->config.batch.log_append_time) pending.outcome.append_time_ms[entry.entry_index] = entry.append_ms;
   }
-  if (pending.appends.empty()) Answer(pending, now);
 }
 
 void ProduceHandler::OnTimeout(Pending& pending) {
@@ -248,7 +301,7 @@ void ProduceHandler::Answer(Pending& pending, absl::Duration now) {
   ProduceOutcome& outcome = pending.outcome;
   std::sort(outcome.failures.begin(), outcome.failures.end(), [](const EntryFailure& a, const EntryFailure& b) { return a.entry < b.entry; });
   outcome.silent = pending.acks == Acks::kNone && outcome.failures.empty();
-  stream.listener->OnOutcome(std::move(outcome));
+  stream.listener->OnOutcome(outcome);
 }
 
 }  // namespace cordwood::broker

@@ -18,6 +18,7 @@
 #include "broker/handlers/timer_wheel.h"
 #include "broker/replication/append_op.h"
 #include "storage/base/clock.h"
+#include "storage/base/free_list.h"
 #include "storage/shard/disk_ladder.h"
 
 namespace cordwood::broker {
@@ -39,6 +40,8 @@ struct ProduceRequest {
   std::int32_t timeout_ms = 0;   // 0: 30 000
   std::vector<ProduceEntry> entries;
   ByteCharge charge;             // what it holds of the budget
+
+  void Clear();  // keeps the memory of a request of usual size
 };
 
 struct ProduceOutcome {
@@ -49,13 +52,16 @@ struct ProduceOutcome {
   std::vector<EntryFailure> failures;         // in order of entry
   std::vector<std::int64_t> append_time_ms;   // per entry; empty unless some topic has LogAppendTime
   std::vector<std::int32_t> partitions;       // per entry; empty unless some partition was chosen here
+
+  void Clear();  // keeps its memory
 };
 
 // Whoever waits for outcomes, on the handler's thread.
 class ProduceListener {
  public:
   virtual ~ProduceListener() = default;
-  virtual void OnOutcome(ProduceOutcome outcome) = 0;
+  // The outcome's vectors are used again after this returns, unless they were taken.
+  virtual void OnOutcome(ProduceOutcome& outcome) = 0;
 };
 
 inline constexpr std::size_t kProduceEntriesMax = 10'000;
@@ -84,8 +90,9 @@ class ProduceHandler {
 
   // OK: one outcome follows, perhaps at once, and not after timeout_ms or the call's deadline: what its shard has not begun with then is not appended
   // any more (THROTTLED), what it has may be (REQUEST_TIMED_OUT). A call that ends leaves its appends to go on. An error refuses the request as a whole,
-  // nothing follows: INVALID_REQUEST, INVALID_REQUIRED_ACKS, RECORD_LIST_TOO_LARGE.
-  Status Produce(const std::shared_ptr<ProduceStream>& stream, ProduceRequest request);
+  // nothing follows: INVALID_REQUEST, INVALID_REQUIRED_ACKS, RECORD_LIST_TOO_LARGE. What the request holds is taken out of it; its vectors stay the
+  // caller's, for the next one.
+  Status Produce(const std::shared_ptr<ProduceStream>& stream, ProduceRequest&& request);
   // Counts a request that the door refused by itself, as an outcome.
   void CountRefused(const Status& status) { measures_.errors.Count(ReasonOf(status)); }
   std::size_t appends_outstanding() const { return appends_outstanding_; }
@@ -94,14 +101,19 @@ class ProduceHandler {
  private:
   struct Pending;
   struct ShardAppend;
-  void Admit(const std::shared_ptr<Pending>& pending, std::uint32_t index, ProduceEntry& entry);
+  Pending& TakePending(const std::shared_ptr<ProduceStream>& stream);
+  ShardAppend& TakeAppend(Pending& pending, ShardDriver& driver);
+  void Admit(Pending& pending, std::uint32_t index, ProduceEntry& entry);
   Status Place(Pending& pending, std::uint32_t index, ProduceEntry& entry, BoundPartition* bound);
   static Status CheckBatches(const BoundPartition& bound, const ProduceEntry& entry, std::int64_t wall_ms);
   void Fail(Pending& pending, std::uint32_t index, Status status, const AppendEntry* appended, const BoundPartition* bound);
   void OnBack(ShardAppend& append);
+  void Collect(ShardAppend& append);
   void OnTimeout(Pending& pending);
   void GiveUp(Pending& pending, ShardAppend& append);
   void Answer(Pending& pending, absl::Duration now);
+  void Recycle(Pending& pending);
+  void Recycle(ShardAppend& append);
 
   Outbox& outbox_;
   TimerWheel& timers_;
@@ -112,6 +124,8 @@ class ProduceHandler {
   std::uint32_t round_robin_ = 0;
   std::size_t appends_outstanding_ = 0;
   ProduceMeasures measures_;
+  FreeList<Pending> spare_pendings_;
+  FreeList<ShardAppend> spare_appends_;
 };
 
 }  // namespace cordwood::broker

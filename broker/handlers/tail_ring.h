@@ -4,13 +4,14 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <optional>
 
 #include "absl/container/flat_hash_map.h"
-#include "absl/container/inlined_vector.h"
+#include "absl/functional/function_ref.h"
 #include "broker/replication/publication.h"
+#include "storage/base/bytes_pool.h"
 #include "storage/base/ids.h"
+#include "storage/base/ring_queue.h"
 
 namespace cordwood::broker {
 
@@ -25,12 +26,14 @@ class TailRing {
   void Forget(PartitionId partition);
 
   // Consecutive batches from the one that contains `from` on, that end at or below `end`; together at most `bytes_max`, but the first whatever its size.
-  // Empty if `from` is not here, or its batch ends above `end`.
-  absl::InlinedVector<PublishedBatch, 4> Find(PartitionId partition, Offset from, Offset end, std::size_t bytes_max) const;
+  // `take` says whether it wants the next. False if there is none: `from` is not here, or its batch ends above `end`.
+  bool Find(PartitionId partition, Offset from, Offset end, std::size_t bytes_max, absl::FunctionRef<bool(const PublishedBatch&)> take) const;
 
   // Where the newest batch ends; nullopt if there is none.
   std::optional<Offset> EndOf(PartitionId partition) const;
 
+  // The buffers of batches that nobody holds any more.
+  BytesPool& spare_buffers() { return spare_buffers_; }
   std::size_t bytes() const { return bytes_; }
   std::size_t partitions() const { return by_partition_.size(); }
   std::size_t ages() const { return ages_.size(); }  // at most twice the batches, and kAgesSlack
@@ -41,7 +44,7 @@ class TailRing {
   static constexpr std::size_t kPartitionCost = 768;
   struct Batches {
     std::uint64_t life = 0;  // a partition that is forgotten and comes back lives anew
-    std::deque<PublishedBatch> all;
+    RingQueue<PublishedBatch> all;
   };
   struct Age {
     PartitionId partition;
@@ -55,7 +58,8 @@ class TailRing {
   std::size_t batches_ = 0;
   std::uint64_t lives_ = 0;
   absl::flat_hash_map<PartitionId, Batches> by_partition_;  // none empty
-  std::deque<Age> ages_;  // one a batch, oldest first; some of lives that have ended
+  BytesPool spare_buffers_;
+  RingQueue<Age> ages_;  // one a batch, oldest first; some of lives that have ended
 };
 
 }  // namespace cordwood::broker

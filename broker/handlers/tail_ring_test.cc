@@ -20,9 +20,11 @@ class TailRingTest : public ::testing::Test {
   // "[base,end) …" of what is found.
   std::string Find(std::int64_t from, std::int64_t end, std::size_t bytes_max = 1'000'000) const {
     std::string text;
-    for (const PublishedBatch& batch : ring_.Find(kP, Offset(from), Offset(end), bytes_max)) {
+    const bool found = ring_.Find(kP, Offset(from), Offset(end), bytes_max, [&](const PublishedBatch& batch) {
       text += "[" + ToString(batch.base) + "," + ToString(batch.end) + ")";
-    }
+      return true;
+    });
+    EXPECT_EQ(found, !text.empty());
     return text;
   }
   TailRing ring_{10'000};

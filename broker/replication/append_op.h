@@ -50,6 +50,9 @@ struct AppendOp : ShardMessage {
   // True for whoever calls it first: the shard, which then appends, or the handler whose time is up, and then nothing is ever appended. Any thread.
   bool Claim() { return !claimed_.exchange(true, std::memory_order_acq_rel); }
 
+  // For its next journey, once it is back.
+  void Renew() { claimed_.store(false, std::memory_order_relaxed); }
+
   Outbox* outbox = nullptr;
   Acks acks = Acks::kAll;
   absl::InlinedVector<AppendEntry, 1> entries;

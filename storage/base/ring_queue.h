@@ -26,6 +26,12 @@ class RingQueue {
     if (size_ == slots_.size()) Grow();
     (*this)[size_++] = std::move(value);
   }
+  void push_front(T value) {
+    if (size_ == slots_.size()) Grow();
+    first_ = (first_ - 1) & (slots_.size() - 1);
+    slots_[first_] = std::move(value);
+    ++size_;
+  }
   // The oldest one; the queue is not empty.
   T pop_front() {
     T value = std::exchange(slots_[first_], T());

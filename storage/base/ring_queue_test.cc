@@ -15,9 +15,12 @@ TEST(RingQueueTest, GivesInOrderWhateverWasPushedAndPopped) {
   RingQueue<int> queue;
   std::deque<int> model;
   for (int i = 0; i < 10'000; ++i) {
-    if (random() % 100 < 52) {
+    if (random() % 100 < 26) {
       queue.push_back(i);
       model.push_back(i);
+    } else if (random() % 100 < 35) {
+      queue.push_front(i);
+      model.push_front(i);
     } else if (!model.empty()) {
       ASSERT_EQ(queue.pop_front(), model.front());
       model.pop_front();

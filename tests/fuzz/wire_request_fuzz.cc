@@ -54,19 +54,21 @@ void CheckRecords(const broker::ProduceEntry& entry, const v1::ProduceEntry& wir
 }
 
 void CheckProduce(std::string_view message, std::size_t slice_bytes) {
-  const StatusOr<broker::ProduceRequest> request = broker::ParseProduceRequest(Sliced(message, slice_bytes), kNowMs);
+  static BytesPool buffers;
+  broker::ProduceRequest request;
+  const Status status = broker::ParseProduceRequest(Sliced(message, slice_bytes), kNowMs, buffers, &request);
   v1::ProduceRequest wire;
   const bool known = wire.ParseFromArray(message.data(), static_cast<int>(message.size()));
-  if (!request.ok()) {
+  if (!status.ok()) {
     const bool too_many = static_cast<std::size_t>(wire.entries_size()) > broker::kProduceEntriesMax;
-    CORDWOOD_CHECK(!known || (ReasonOf(request.status()) == Reason::kRecordListTooLarge && too_many));
+    CORDWOOD_CHECK(!known || (ReasonOf(status) == Reason::kRecordListTooLarge && too_many));
     return;
   }
   if (!known) return;  // protobuf refuses a few encodings longer than needed
-  CORDWOOD_CHECK(request->seq == wire.seq() && request->acks == wire.acks() && request->timeout_ms == wire.timeout_ms());
-  CORDWOOD_CHECK(request->entries.size() == static_cast<std::size_t>(wire.entries_size()));
-  for (std::size_t i = 0; i < request->entries.size(); ++i) {
-    const broker::ProduceEntry& entry = request->entries[i];
+  CORDWOOD_CHECK(request.seq == wire.seq() && request.acks == wire.acks() && request.timeout_ms == wire.timeout_ms());
+  CORDWOOD_CHECK(request.entries.size() == static_cast<std::size_t>(wire.entries_size()));
+  for (std::size_t i = 0; i < request.entries.size(); ++i) {
+    const broker::ProduceEntry& entry = request.entries[i];
     const v1::ProduceEntry& expected = wire.entries(static_cast<int>(i));
     CORDWOOD_CHECK(SameName(entry.ref, expected));
     CORDWOOD_CHECK(entry.current_leader_epoch.has_value() == expected.has_current_leader_epoch());
