@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
 #include <map>
 #include <random>
 #include <set>
@@ -242,6 +243,19 @@ TEST_F(ProduceCoreTest, AnIndefiniteRefusalOfAFirstAttemptIsToldAsItIs) {
   Enqueue("a");
   RefuseAll(Reason::kUnknownServerError, kNoBackoff);
   EXPECT_EQ(outcome_, "UNKNOWN_SERVER_ERRORx1");
+}
+
+TEST_F(ProduceCoreTest, AnOffsetThatLeavesNoneForTheLastRecordIsUnknown) {
+  for (const std::int64_t past : {-1, 0}) {
+    Open();
+    Enqueue("a", 3);
+    SendAll();
+    v1::ProduceResponse response = Apply(sent_.back());
+    response.mutable_done(0)->set_base_offset(0, std::numeric_limits<std::int64_t>::max() - 2 + past);
+    core_.Answered(response, now_, kNoBackoff);
+    Collect();
+  }
+  EXPECT_EQ(outcome_, "@9223372036854775804x3 @-1x3");
 }
 
 TEST_F(ProduceCoreTest, ADefiniteRefusalFailsOneBatchAndTheRestTakesItsSequences) {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <limits>
 #include <string_view>
 #include <utility>
 
@@ -124,7 +125,9 @@ void ProducePartition::Accepted(std::uint64_t serial, Offset base_offset) {
   InFlight* sent = Find(serial);
   if (sent == nullptr || sent->fate != Fate::kWaiting) return;
   sent->fate = Fate::kAccepted;
-  sent->base_offset = base_offset;
+  // No log reaches as far as that its last record would have no offset: the broker errs.
+  const bool possible = base_offset.value() <= std::numeric_limits<std::int64_t>::max() - sent->batch.count();
+  sent->base_offset = possible ? base_offset : Offset{-1};
 }
 
 void ProducePartition::Refused(std::uint64_t serial, const Status& status, bool shared) {
