@@ -48,7 +48,7 @@ BrokerUnderFuzz::BrokerUnderFuzz() {
 }
 
 void BrokerUnderFuzz::CheckReady() const {
-  const HttpAnswer answer = HttpGet(broker_->http_address().ToString(), "/readyz");
+  const HttpAnswer answer = HttpGet(http_address(), "/readyz");
   if (answer.code != 200) std::fprintf(stderr, "readyz: %d %s\n", answer.code, answer.body.c_str());
   CORDWOOD_CHECK(answer.code == 200);
 }

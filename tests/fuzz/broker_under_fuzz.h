@@ -25,6 +25,7 @@ class BrokerUnderFuzz {
 
   const LogClient& client() const { return *client_; }
   const std::string& address() const { return address_; }
+  std::string http_address() const { return broker_->http_address().ToString(); }
   void CheckReady() const;
 
   // The reply or the call's status, which is checked to be one that the broker may give. DEADLINE_EXCEEDED only below kPatience.

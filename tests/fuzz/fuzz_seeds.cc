@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "broker/metadata/image_builder.h"
@@ -131,6 +132,30 @@ void AnswerSeeds(const std::string& root) {
   corpus.Add(Choice(1) + std::string("\1\5", 2) + Choice(2) + good);
 }
 
+// Each as produce_answer_fuzz.cc reads it: batches for three partitions, an id, messages, answers.
+void ProduceAnswerSeeds(const std::string& root) {
+  Corpus corpus(root, "produce_answer");
+  const std::string id = "\x09\x10", send = "\2\3", well = "\4";
+  std::string batches;
+  for (char slot = 0; slot < 3; ++slot) batches += std::string(1, '\0') + slot + std::string("\1\0", 2);
+  for (const int how : {0, 7, 8}) {
+    const std::string opening = Choice(how) + batches + id + batches + send;
+    corpus.Add(opening + well + send + well);
+    corpus.Add(opening + "\7" + Choice(1) + "\7" + send + well);  // the stream breaks and opens
+    for (const int reason : {5, 7, 10, 45, 47, 59, 89}) {  // the first entry is refused
+      corpus.Add(opening + std::string("\5\0\0\1\0", 5) + Choice(reason + 1) + std::string("\0\2\1\2", 4) + "\x08" + std::string("\0\0\xFF\0\1", 5) + send + well);
+    }
+  }
+  v1::ProduceResponse response;
+  response.set_window_bytes(1000);
+  v1::Done* done = response.add_done();
+  done->set_seq(1);
+  done->add_base_offset(INT64_MAX);
+  done->add_errors()->set_reason(v1::MESSAGE_TOO_LARGE);
+  const std::string bytes = response.SerializeAsString();
+  corpus.Add(Choice(0) + batches + id + send + "\6" + '\0' + Choice(static_cast<int>(bytes.size())) + bytes + send);
+}
+
 void ConfigurationSeeds(const std::string& root) {
   Corpus corpus(root, "configuration");
   std::string file, environment;
@@ -190,7 +215,30 @@ void DiskSeeds(const std::string& root) {
   epochs.Assign(LeaderEpoch(4), Offset(10));
   corpus.Add(Choice(10) + Choice(2) + '\0' + epochs.Encode() + std::string("\0\x20\x09\3\x15\5\2\7\1", 9));
   const std::string snapshot = ProducerSnapshot(Offset(20));
+  // Two records of the manifest, then zeros.
+  corpus.Add(Choice(12) + Choice(2) + "\1\1\4edit\1\1\4edit" + std::string(16, '\0'));
   corpus.Add(Choice(11) + '\0' + Choice(static_cast<int>(snapshot.size())) + snapshot + std::string("\1\2\0\1\3\1\0\x0A\0\5\1\4\3\2\1", 15));
+}
+
+// As stored_partition_fuzz.cc reads them: stored records of any kind, then steps.
+void StoredPartitionSeeds(const std::string& root) {
+  Corpus corpus(root, "stored_partition");
+  const std::string record("\0\0\2hi", 5);                        // one, plain, of two bytes
+  const std::string append = Choice(0) + Choice(0) + Choice(0) + record + std::string("\0\0\0\0", 4);
+  std::string steps;
+  for (const int step : {5, 6, 3, 4, 7}) steps += append + append + Choice(step) + std::string("\1\1\2\3", 4);
+  corpus.Add(Choice(0) + steps);
+  const std::string batch = Choice(0) + record + std::string("\0\0\1\0\0\1\0\0", 8);
+  corpus.Add(Choice(1) + Choice(2) + batch + batch + batch + steps);
+  const std::string checkpoint = Encode(PartitionCheckpoint{false, Offset(1), Offset(3), Offset(3), 200, 60, kBuiltMs, kBuiltMs, kBuiltMs});
+  const std::string index = EncodeIndexValue(IndexEntry{Offset(2), kBuiltMs, kBuiltMs, 120});
+  EpochCache epochs;
+  epochs.Assign(LeaderEpoch(1), Offset(0));
+  const std::vector<std::pair<int, std::string>> records = {{1, checkpoint}, {2, epochs.Encode()}, {3, ProducerSnapshot(Offset(2))}};
+  for (const auto& [kind, value] : records) {
+    const std::string put = Choice(5) + Choice(kind) + Choice(static_cast<int>(value.size())) + value;
+    corpus.Add(Choice(1) + Choice(3) + batch + batch + put + Choice(4) + Choice(3) + Choice(static_cast<int>(index.size())) + index + steps);
+  }
 }
 
 // One record to partition `p` of the input's topic, and a fetch stream's wish for it, as broker_requests.cc reads them.
@@ -233,8 +281,10 @@ int main(int argc, char** argv) {
   BatchSeeds(root);
   RequestSeeds(root);
   AnswerSeeds(root);
+  ProduceAnswerSeeds(root);
   ConfigurationSeeds(root);
   DiskSeeds(root);
+  StoredPartitionSeeds(root);
   CallSeeds(root);
   return 0;
 }

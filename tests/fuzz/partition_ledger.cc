@@ -13,6 +13,8 @@
 namespace cordwood::testing {
 namespace {
 
+using ProducerStamp = PartitionLedger::ProducerStamp;
+
 v1::PartitionName Name(int partition) {
   v1::PartitionName name;
   name.set_topic(kFuzzTopic);
@@ -48,6 +50,8 @@ int OffsetsOf(const v1::ProduceEntry& entry) {
   }
   return std::max(1, count);
 }
+
+ProducerStamp StampOf(const RecordBatchView& batch) { return {batch.producer_id().value(), batch.producer_epoch().value(), batch.base_sequence().value()}; }
 
 }  // namespace
 
@@ -105,9 +109,14 @@ void PartitionLedger::Take(Log* log, std::string_view bytes, std::int64_t base_o
     return;
   }
   const RecordBatchView batch = *RecordBatchView::Parse(bytes);
-  // A producer's batch may be one that is there already.
-  if (batch.producer_id() == kNoProducerId) CORDWOOD_CHECK(base_offset >= settled_end);
-  if (batch.producer_id() == kNoProducerId) CORDWOOD_CHECK(log->batches.emplace(base_offset, batch.records()).second);
+  if (batch.producer_id() == kNoProducerId) {
+    CORDWOOD_CHECK(base_offset >= settled_end);
+    CORDWOOD_CHECK(log->batches.emplace(base_offset, batch.records()).second && !log->stamps.contains(base_offset));
+  } else {
+    // It may be one that is there already: then where it was.
+    const auto [known, added] = log->stamps.emplace(base_offset, StampOf(batch));
+    CORDWOOD_CHECK(known->second == StampOf(batch) && !log->batches.contains(base_offset));
+  }
   log->end = std::max(log->end, base_offset + batch.last_offset_delta() + 1);
 }
 
@@ -140,6 +149,7 @@ void PartitionLedger::CheckLog(const BrokerUnderFuzz& broker, int partition, con
   }
   CORDWOOD_CHECK(start == log.start && start <= end);
   std::map<std::int64_t, std::string> found;
+  std::map<ProducerStamp, std::int64_t> stamps;  // and where
   for (std::int64_t next = start; next < end;) {
     v1::FetchResponse response;
     v1::FetchRequest request = FetchFrom(kFuzzTopic, partition, next);
@@ -151,6 +161,7 @@ void PartitionLedger::CheckLog(const BrokerUnderFuzz& broker, int partition, con
     while (!batches.empty()) {
       const RecordBatchView batch = *RecordBatchView::TakeFirst(&batches);
       found.emplace(batch.base_offset().value(), batch.records());
+      if (batch.producer_id() != kNoProducerId) CORDWOOD_CHECK(stamps.emplace(StampOf(batch), batch.base_offset().value()).second);  // once
     }
     next = reached;
   }
@@ -159,6 +170,10 @@ void PartitionLedger::CheckLog(const BrokerUnderFuzz& broker, int partition, con
     if (base_offset < start && there == found.end()) continue;
     if (there == found.end()) std::fprintf(stderr, "partition %d: acknowledged offset %lld is gone\n", partition, static_cast<long long>(base_offset));
     CORDWOOD_CHECK(there != found.end() && there->second == records);
+  }
+  for (const auto& [base_offset, stamp] : log.stamps) {
+    const auto there = stamps.find(stamp);
+    CORDWOOD_CHECK(there == stamps.end() ? base_offset < start : there->second == base_offset);
   }
 }
 

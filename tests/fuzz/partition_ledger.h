@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "cordwood/v1/log.pb.h"
@@ -18,6 +19,8 @@ inline constexpr int kFuzzPartitionsMax = 3;
 // Not thread-safe.
 class PartitionLedger {
  public:
+  using ProducerStamp = std::tuple<std::int64_t, std::int16_t, std::int32_t>;  // id, epoch, first sequence
+
   // The Done of one request: CHECKs its shape, and takes down what was acknowledged. `settled_ends` are the ends before the request was sent, or
   // empty where others were in flight.
   void Acknowledged(const v1::ProduceRequest& request, const v1::Done& done, const std::vector<std::int64_t>& settled_ends);
@@ -28,12 +31,14 @@ class PartitionLedger {
   // Per partition, the exclusive end of what was acknowledged so far.
   std::vector<std::int64_t> ends() const;
 
-  // Reads every partition from its log start to its end: whole batches, sound, without holes, and everything that was acknowledged.
+  // Reads every partition from its log start to its end: whole batches, sound, without holes, and everything that was acknowledged; what came of
+  // an idempotent producer only once.
   void CheckReadBack(const BrokerUnderFuzz& broker) const;
 
  private:
   struct Log {
     std::map<std::int64_t, std::string> batches;  // base offset -> the records' bytes
+    std::map<std::int64_t, ProducerStamp> stamps;  // base offset -> whose batch; those of no producer are above
     std::int64_t end = 0;
     std::int64_t start = 0;
   };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Runs a fuzz target without libFuzzer: over every file of a corpus, then over seeded changes of them. For every compiler.
-// usage: TARGET_fuzz_replay CORPUS [RUNS]
+// Runs a fuzz target without libFuzzer: over every file of the corpora, then over seeded changes of them. For every compiler.
+// usage: TARGET_fuzz RUNS CORPUS…
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -21,10 +21,12 @@
 
 namespace {
 
-std::vector<std::string> ReadCorpus(const std::string& directory) {
+std::vector<std::string> ReadCorpora(int count, char** directories) {
   std::vector<std::string> paths, inputs;
-  for (const auto& entry : std::filesystem::recursive_directory_iterator(directory)) {
-    if (entry.is_regular_file()) paths.push_back(entry.path().string());
+  for (int i = 0; i < count; ++i) {
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(directories[i])) {
+      if (entry.is_regular_file()) paths.push_back(entry.path().string());
+    }
   }
   std::sort(paths.begin(), paths.end());
   for (const std::string& path : paths) {
@@ -73,18 +75,18 @@ std::string Changed(const std::vector<std::string>& inputs, std::mt19937& random
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc < 2 || argc > 3) {
-    std::fprintf(stderr, "usage: %s CORPUS [RUNS]\n", argv[0]);
+  if (argc < 3) {
+    std::fprintf(stderr, "usage: %s RUNS CORPUS...\n", argv[0]);
     return 2;
   }
-  const std::vector<std::string> inputs = ReadCorpus(argv[1]);
+  const std::vector<std::string> inputs = ReadCorpora(argc - 2, argv + 2);
   if (inputs.empty()) {
-    std::fprintf(stderr, "%s: no inputs in %s\n", argv[0], argv[1]);
+    std::fprintf(stderr, "%s: no inputs in %s\n", argv[0], argv[2]);
     return 1;
   }
   for (const int signal : {SIGABRT, SIGSEGV, SIGBUS, SIGFPE}) std::signal(signal, KeepInput);
   for (const std::string& input : inputs) RunOne(input);
-  const long runs = argc == 3 ? std::atol(argv[2]) : 0;
+  const long runs = std::atol(argv[1]);
   std::mt19937 random(1);
   for (long run = 0; run < runs; ++run) RunOne(Changed(inputs, random));
   std::printf("%zu inputs, %ld changed ones\n", inputs.size(), runs);

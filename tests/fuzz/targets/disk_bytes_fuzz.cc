@@ -3,11 +3,14 @@
 #include <rocksdb/env.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "broker/metadata/image_builder.h"
 #include "storage/base/check.h"
+#include "storage/base/crc32c.h"
 #include "storage/log/keys.h"
+#include "storage/log/manifest_tail.h"
 #include "storage/log/partition_records.h"
 #include "storage/log/side_header.h"
 #include "storage/shard/data_dir.h"
@@ -70,6 +73,31 @@ void CheckSyncedFile(std::string_view bytes) {
   CORDWOOD_CHECK(file.ok() && (*file)->sequence() == sequence + 1);
 }
 
+// As RocksDB frames it, little-endian.
+std::string ManifestFragment(char type, std::string_view payload) {
+  const std::uint32_t crc = Crc32c(type + std::string(payload));
+  const std::uint32_t masked = (crc >> 15 | crc << 17) + 0xA282EAD8;
+  std::string bytes;
+  for (int shift = 0; shift < 32; shift += 8) bytes.push_back(static_cast<char>(masked >> shift));
+  bytes.push_back(static_cast<char>(payload.size()));
+  bytes.push_back(static_cast<char>(payload.size() >> 8));
+  return bytes + type + std::string(payload);
+}
+
+// Whole fragments, then what the power left: cut there, nothing is torn.
+void CheckManifest(FuzzInput* in) {
+  std::string manifest;
+  for (std::size_t left = in->Below(5); left > 0; --left) {
+    const auto type = static_cast<char>(in->Below(5));
+    manifest += in->Flag() ? ManifestFragment(type, in->Text()) : ManifestFragment(type, std::string(in->Raw<std::uint16_t>(), 'x'));
+  }
+  manifest += in->rest();
+  const std::optional<std::size_t> end = TornManifestEnd(manifest);
+  if (!end.has_value()) return;
+  CORDWOOD_CHECK(*end > 0 && *end < manifest.size());
+  CORDWOOD_CHECK(!TornManifestEnd(std::string_view(manifest).substr(0, *end)).has_value());
+}
+
 void CheckFormatFile(std::string_view text) {
   static const TempDir directory;
   WriteFile(directory.Sub("FORMAT"), text);
@@ -105,7 +133,7 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
   using namespace cordwood;
   using namespace cordwood::testing;
   FuzzInput in(bytes, size);
-  const std::size_t reader = in.Below(12);
+  const std::size_t reader = in.Below(13);
   const std::string_view rest = in.rest();
   switch (reader) {
     case 0: CheckKeys(rest); break;
@@ -120,6 +148,7 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
     case 9: CheckMetadata(&in); break;
     case 10: CheckEpochs(&in); break;
     case 11: CheckProducers(&in); break;
+    case 12: CheckManifest(&in); break;
   }
   return 0;
 }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <iterator>
 #include <map>
 #include <memory>
 #include <optional>
@@ -158,7 +159,7 @@ class CallSequence {
   }
 
   void One() {
-    switch (in_.Below(16)) {
+    switch (in_.Below(20)) {
       case 0:
       case 1:
       case 2: return Produce();
@@ -175,6 +176,10 @@ class CallSequence {
       case 13: return Frames();
       case 14: return Administer();
       case 15: return AskEpoch();
+      case 16: return InitProducer();
+      case 17: return Describe();
+      case 18: return Http();
+      case 19: return Garbage();
     }
   }
 
@@ -242,6 +247,47 @@ class CallSequence {
     broker_.Call(broker_.client().log(), &v1::Log::Stub::OffsetForLeaderEpoch, request, &response).IgnoreError();
   }
 
+  void InitProducer() {
+    v1::InitProducerRequest request;
+    if (in_.Byte() >= 0xE0) request.set_transactional_id(in_.Text());
+    v1::InitProducerResponse response;
+    if (!broker_.Call(broker_.client().log(), &v1::Log::Stub::InitProducer, request, &response).ok()) return;
+    CORDWOOD_CHECK(request.transactional_id().empty() && response.producer_id() > producer_id_ && response.producer_epoch() == 0);
+    producer_id_ = response.producer_id();
+  }
+  // What is known of the topics, after perhaps more partitions.
+  void Describe() {
+    if (in_.Flag()) {
+      v1::CreatePartitionsRequest request;
+      request.set_name(in_.Byte() >= 0xE0 ? in_.Text() : kFuzzTopic);
+      request.set_total(in_.Byte() >= 0xE0 ? static_cast<std::int32_t>(in_.Number()) : static_cast<std::int32_t>(in_.Below(kFuzzPartitionsMax + 1)));
+      v1::CreatePartitionsResponse response;
+      broker_.Call(broker_.client().admin(), &v1::Admin::Stub::CreatePartitions, request, &response).IgnoreError();
+    }
+    v1::DescribeTopicRequest request;
+    request.set_name(in_.Byte() >= 0xE0 ? in_.Text() : kFuzzTopic);
+    if (in_.Byte() >= 0xE0) request.set_topic_id(in_.Text());
+    v1::DescribeTopicResponse response;
+    broker_.Call(broker_.client().admin(), &v1::Admin::Stub::DescribeTopic, request, &response).IgnoreError();
+    v1::GetMetadataRequest asked;
+    for (std::size_t left = in_.Below(3); left > 0; --left) asked.add_topics(in_.Byte() >= 0xE0 ? in_.Text() : kFuzzTopic);
+    v1::GetMetadataResponse known;
+    broker_.Call(broker_.client().log(), &v1::Log::Stub::GetMetadata, asked, &known).IgnoreError();
+  }
+
+  // Requests at the HTTP port: a path with anything behind it, then anything.
+  void Http() {
+    constexpr const char* kOpenings[] = {"GET /metrics", "GET /livez", "GET /readyz?verbose", "POST /livez", ""};
+    std::string bytes = kOpenings[in_.Below(std::size(kOpenings))];
+    const bool complete = in_.Flag();
+    if (complete) bytes += " HTTP/1.1\r\nHost: a\r\nConnection: close\r\n";
+    bytes += in_.Text();
+    if (complete) bytes += "\r\n\r\n";
+    RawConnection(broker_.http_address()).Send(bytes);
+  }
+  // No HTTP/2 at all, or only its preface.
+  void Garbage() { RawConnection(broker_.address()).Send((in_.Flag() ? "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" : "") + in_.Text()); }
+
   // Any bytes to any method.
   void Bytes() {
     bool streaming = false;
@@ -283,6 +329,7 @@ class CallSequence {
   FuzzInput& in_;
   PartitionLedger ledger_;
   std::uint64_t seq_ = 0;
+  std::int64_t producer_id_ = -1;  // the last that was given
   std::optional<OpenProduceStream> produce_;
   std::unique_ptr<OpenFetchStream> fetch_;
 };
