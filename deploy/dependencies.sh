@@ -11,7 +11,7 @@ build=(
   protobuf-compiler protobuf-compiler-grpc zlib1g-dev
 )
 tests=(python3 python3-grpcio python3-protobuf)
-fuzz=(clang-14 libclang-rt-14-dev)
+fuzz=(clang-14 libclang-rt-14-dev llvm-14)
 
 case "${1:-test}" in
   build) wanted=("${build[@]}") ;;
