@@ -218,6 +218,20 @@ TEST_F(PartitionLogTest, AMissingBatchStopsTheOpeningByName) {
   EXPECT_THAT(MessageOf(refused), ::testing::AllOf(HasSubstr("partition 7"), HasSubstr("expected offset 1")));
 }
 
+TEST_F(PartitionLogTest, AStoredBatchWithoutAnEndStopsTheOpeningByName) {
+  Start();
+  const Offset last(std::numeric_limits<std::int64_t>::max());
+  SharedBytes value = BatchOfText({"a"});
+  StampBatch(value.mutable_data() + kSideHeaderBytes, last, LeaderEpoch(0));
+  WriteSideHeader(value.mutable_data(), SideHeader{5000});
+  WriteGroup group;
+  group.Put(BatchKey(kPartition, last).view(), value.view());
+  ASSERT_OK(CommitGroup(group));
+  const Status refused = OpenLog();
+  EXPECT_THAT(refused, FailsWith(Reason::kStorageError));
+  EXPECT_THAT(MessageOf(refused), HasSubstr("ends beyond the largest offset"));
+}
+
 TEST_F(PartitionLogTest, NeighboursAreNotTouched) {
   ASSERT_OK(Open());
   for (const std::uint64_t id : {6, 7, 8}) Create(PartitionId(id));

@@ -53,6 +53,8 @@ StatusOr<bool> BatchCursor::Load() {
   if (batch->last_offset() != key->last_offset || batch->base_offset() > key->last_offset || batch->base_offset() < Offset(0)) {
     return Damaged("batch up to " + ToString(key->last_offset) + " says it ends with " + ToString(batch->last_offset()));
   }
+  // Its exclusive end would be none; no append goes so far.
+  if (batch->end_offset() < batch->last_offset()) return Damaged("batch up to " + ToString(key->last_offset) + " ends beyond the largest offset");
   batch_ = *batch;
   return true;
 }
