@@ -44,7 +44,8 @@ class Shard {
     return shard;
   }
   ShardStore& store() { return *store_; }
-  PartitionId NewPartition() { return PartitionId(++partitions_); }
+  // Below all others: what was deleted stays in the memory table for a while, and a search for the last batch walks back over it.
+  PartitionId NewPartition() { return PartitionId((std::uint64_t{1} << 40) - ++partitions_); }
   void Commit(WriteGroup& group) {
     while (!group.empty()) {
       const Status committed = store_->Commit(group);
@@ -107,17 +108,21 @@ class Partition {
       if (what < 4) {
         PutBatch(group);
       } else if (what == 4) {
-        group.Put(IndexKey(id_, Offset(in_.Number() & INT64_MAX)).view(), in_.Text());
+        const Offset offset(in_.Number() & INT64_MAX);
+        group.Put(IndexKey(id_, offset).view(), in_.Text());
       } else {
         constexpr MetadataKind kKinds[] = {MetadataKind::kIdentity, MetadataKind::kCheckpoint, MetadataKind::kEpochs, MetadataKind::kProducers};
-        group.Put(PartitionKey(kKinds[in_.Below(4)], id_).view(), in_.Text());
+        const MetadataKind kind = kKinds[in_.Below(4)];
+        group.Put(PartitionKey(kind, id_).view(), in_.Text());
       }
     }
     shard_.Commit(group);
   }
   void PutBatch(WriteGroup& group) {
     RecordTexts texts;
-    std::string batch = BatchOfRecords(TakeRecords(&in_, &texts), TakeCodec(&in_), TakeProducer(&in_));
+    const std::vector<RecordView> records = TakeRecords(&in_, &texts);
+    const Codec codec = TakeCodec(&in_);
+    std::string batch = BatchOfRecords(records, codec, TakeProducer(&in_));
     const bool rises = in_.Flag();
     const Offset base = rises ? next_ : Offset(in_.Number());
     StampBatch(batch.data(), base, LeaderEpoch(static_cast<std::int32_t>(in_.Below(3))));
