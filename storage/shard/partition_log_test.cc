@@ -232,6 +232,19 @@ TEST_F(PartitionLogTest, AStoredBatchWithoutAnEndStopsTheOpeningByName) {
   EXPECT_THAT(MessageOf(refused), HasSubstr("ends beyond the largest offset"));
 }
 
+TEST_F(PartitionLogTest, ACheckpointWithMoreBytesGoneThanAppendedStopsTheOpeningByName) {
+  Start();
+  ASSERT_OK(Append("a").status());
+  PartitionCheckpoint checkpoint = log_->Checkpoint(false, Offset(1));
+  checkpoint.bytes = checkpoint.bytes_before_start = log_->total_bytes() + 1;
+  WriteGroup group;
+  group.Put(PartitionKey(MetadataKind::kCheckpoint, kPartition).view(), Encode(checkpoint));
+  ASSERT_OK(CommitGroup(group));
+  const Status refused = OpenLog();
+  EXPECT_THAT(refused, FailsWith(Reason::kStorageError));
+  EXPECT_THAT(MessageOf(refused), HasSubstr("partition 7: more bytes gone than appended"));
+}
+
 TEST_F(PartitionLogTest, NeighboursAreNotTouched) {
   ASSERT_OK(Open());
   for (const std::uint64_t id : {6, 7, 8}) Create(PartitionId(id));
