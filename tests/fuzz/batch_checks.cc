@@ -84,6 +84,9 @@ void CheckBatch(const RecordBatchView& batch) {
     CORDWOOD_CHECK(batch.CheckCrc().ok() && batch.base_offset() == Offset(0) && batch.record_count() > 0);
     CORDWOOD_CHECK(batch.end_offset() == Offset(batch.record_count()));
   }
+  // As of a topic with tight limits.
+  const Status tight = CheckAppend(batch, BatchLimits{.batch_bytes_max = 200, .before_ms_max = 1000, .after_ms_max = 1000}, kNowMs);
+  CORDWOOD_CHECK(tight.ok() ? sound.ok() : IsRefusal(tight));
   if (batch.base_sequence() >= Sequence(0)) CORDWOOD_CHECK(batch.last_sequence() >= Sequence(0));
   CheckStamped(batch);
   RecordReader reader(batch);

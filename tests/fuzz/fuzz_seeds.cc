@@ -130,6 +130,8 @@ void AnswerSeeds(const std::string& root) {
   response.mutable_results(0)->mutable_gap()->set_to(3);
   corpus.Add(Choice(0) + response.SerializeAsString());
   corpus.Add(Choice(1) + std::string("\1\5", 2) + Choice(2) + good);
+  // Silenced, then another in its place.
+  corpus.Add(std::string("\4\0\1\0\1\5\0\5\1\2", 10) + good);
 }
 
 // Each as produce_answer_fuzz.cc reads it: batches for three partitions, an id, messages, answers.
@@ -217,6 +219,8 @@ void DiskSeeds(const std::string& root) {
   const std::string snapshot = ProducerSnapshot(Offset(20));
   // Two records of the manifest, then zeros.
   corpus.Add(Choice(12) + Choice(2) + "\1\1\4edit\1\1\4edit" + std::string(16, '\0'));
+  // One record up to the last bytes of a block, which hold no header; then another and zeros.
+  corpus.Add(Choice(12) + Choice(2) + std::string("\1\0\x7F\xF4\1\1\4edit", 10) + std::string(16, '\0'));
   corpus.Add(Choice(11) + '\0' + Choice(static_cast<int>(snapshot.size())) + snapshot + std::string("\1\2\0\1\3\1\0\x0A\0\5\1\4\3\2\1", 15));
 }
 

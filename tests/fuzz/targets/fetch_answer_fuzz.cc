@@ -15,7 +15,8 @@
 namespace cordwood::testing {
 namespace {
 
-constexpr int kPartitions = 3;
+constexpr std::size_t kPartitions = 3;
+constexpr std::size_t kSlotsMax = 8;
 
 void CheckParsed(std::string_view message) {
   const auto view = client::ParseFetchResponse(message);
@@ -40,23 +41,34 @@ void CheckParsed(std::string_view message) {
 class Reader {
  public:
   Reader() {
-    for (int i = 0; i < kPartitions; ++i) CORDWOOD_CHECK(core_.AddPartition(Uuid::Random(), PartitionIndex(i), Offset(0)).ok());
+    for (std::size_t& slot : held_) slot = *core_.AddPartition(Uuid::Random(), PartitionIndex(0), Offset(0));
     core_.StreamOpened();
     DrainRequests();
   }
 
   void Answer(std::string_view message) {
-    Offset before[kPartitions];
-    for (int i = 0; i < kPartitions; ++i) before[i] = core_.position(static_cast<std::size_t>(i));
+    std::vector<Offset> before;
+    for (std::size_t slot = 0; slot < core_.slots(); ++slot) before.push_back(core_.position(slot));
     std::vector<client::FetchedChunk> chunks;
     const Status status = core_.Answered(SharedBytes::CopyOf(message), now_, &chunks);
     if (!status.ok()) CORDWOOD_CHECK(ReasonOf(status) == Reason::kMalformedRequest && chunks.empty());
     for (const client::FetchedChunk& chunk : chunks) CheckChunk(chunk, before);
-    for (int i = 0; i < kPartitions; ++i) CORDWOOD_CHECK(core_.position(static_cast<std::size_t>(i)) >= before[i]);
+    for (std::size_t slot = 0; slot < core_.slots(); ++slot) CORDWOOD_CHECK(core_.position(slot) >= before[slot]);
     DrainRequests();
   }
-  void Seek(std::size_t slot, Offset to) {
-    core_.Seek(slot, to);
+  void Seek(std::size_t which, Offset to) {
+    core_.Seek(held_[which], to);
+    DrainRequests();
+  }
+  void Silence(std::size_t which) {
+    core_.Silence(held_[which]);
+    DrainRequests();
+  }
+  // Another partition comes, perhaps in its slot.
+  void Replace(std::size_t which) {
+    if (core_.slots() >= kSlotsMax) return;
+    core_.Remove(held_[which]);
+    held_[which] = *core_.AddPartition(Uuid::Random(), PartitionIndex(0), Offset(0));
     DrainRequests();
   }
   void Reconnect() {
@@ -66,8 +78,8 @@ class Reader {
   }
 
  private:
-  void CheckChunk(const client::FetchedChunk& chunk, const Offset* before) {
-    CORDWOOD_CHECK(chunk.slot < kPartitions && chunk.wanted >= before[chunk.slot] && chunk.next >= chunk.wanted);
+  void CheckChunk(const client::FetchedChunk& chunk, const std::vector<Offset>& before) {
+    CORDWOOD_CHECK(chunk.slot < before.size() && chunk.wanted >= before[chunk.slot] && chunk.next >= chunk.wanted);
     if (!chunk.status.ok()) CORDWOOD_CHECK(chunk.batches.empty());
     const Status read = CheckRecords(chunk);
     if (!read.ok()) CORDWOOD_CHECK(ReasonOf(read) == Reason::kCorruptMessage);
@@ -93,11 +105,13 @@ class Reader {
   }
   void DrainRequests() {
     now_ += absl::Seconds(1);
+    static_cast<void>(core_.retry_at());
     int requests = 0;
     while (core_.NextRequest(now_).has_value()) CORDWOOD_CHECK(++requests < 10);
   }
 
   client::FetchCore core_{client::FetchCoreOptions{}};
+  std::size_t held_[kPartitions];  // slots
   absl::Duration now_ = absl::ZeroDuration();
 };
 
@@ -117,6 +131,10 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
       reader.Seek(in.Below(kPartitions), Offset(in.Number() & INT64_MAX));
     } else if (what == 2) {
       reader.Reconnect();
+    } else if (what == 4) {
+      reader.Silence(in.Below(kPartitions));
+    } else if (what == 5) {
+      reader.Replace(in.Below(kPartitions));
     } else {
       const std::string_view message = in.Bytes(what == 0 ? in.rest().size() : in.Raw<std::uint16_t>());
       CheckParsed(message);

@@ -26,6 +26,8 @@ std::vector<Event> Split(FuzzInput* in) {
     if (what == 1) {
       in->Byte();
       in->Number();
+    } else if (what == 4 || what == 5) {
+      in->Byte();
     } else if (what != 2) {
       event.answer = true;
       event.message = std::string(in->Bytes(what == 0 ? in->rest().size() : in->Raw<std::uint16_t>()));

@@ -5,6 +5,8 @@
 #include <deque>
 #include <limits>
 #include <string>
+#include <string_view>
+#include <variant>
 #include <vector>
 
 #include "client/internal/produce_core.h"
@@ -91,7 +93,29 @@ class Producer {
         CORDWOOD_CHECK(batch.ok() && batch->CheckCrc().ok() && (batch->producer_id() != kNoProducerId) == idempotent_);
       }
     }
+    CheckEncoded(*message);
     sent_.push_back(*std::move(message));
+  }
+  static void CheckEncoded(const client::ProduceMessage& message) {
+    const std::string topic_id(16, 'i');
+    std::vector<client::EntryName> names;
+    for (const client::ProduceMessage::Entry& entry : message.entries) {
+      names.push_back({entry.slot + 1, entry.named ? std::string_view(topic_id) : std::string_view(), static_cast<std::int32_t>(entry.slot)});
+    }
+    std::string bytes;
+    for (const auto& piece : client::EncodeProduceRequest(message, names, client::Acks::kAll, 1000)) {
+      bytes += std::holds_alternative<std::string>(piece) ? std::string_view(std::get<std::string>(piece)) : std::get<SharedBytes>(piece).view();
+    }
+    v1::ProduceRequest wire;
+    CORDWOOD_CHECK(wire.ParseFromString(bytes) && wire.seq() == message.seq && wire.acks() == v1::ACKS_ALL && wire.timeout_ms() == 1000);
+    CORDWOOD_CHECK(wire.entries_size() == static_cast<int>(message.entries.size()));
+    for (int i = 0; i < wire.entries_size(); ++i) {
+      const client::ProduceMessage::Entry& entry = message.entries[static_cast<std::size_t>(i)];
+      std::size_t batch_bytes = 0;
+      for (const SharedBytes& batch : entry.batches) batch_bytes += batch.size();
+      CORDWOOD_CHECK(wire.entries(i).handle() == entry.slot + 1 && wire.entries(i).batches().size() == batch_bytes);
+      CORDWOOD_CHECK(wire.entries(i).topic_id() == (entry.named ? topic_id : ""));
+    }
   }
 
   void AnswerWell() {
