@@ -9,13 +9,13 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
 class DocsTest(unittest.TestCase):
-    def test_every_reason_is_on_the_page_with_its_number_and_certainty(self):
+    def test_every_reason_is_on_the_page_with_its_number_certainty_and_text(self):
         proto = (ROOT / "proto/cordwood/v1/error.proto").read_text()
-        declared = {(int(number), name, certainty)
-                    for name, number, certainty in re.findall(r"^\s+([A-Z_]+) = (-?\d+);\s+// (DEFINITE|INDEFINITE)", proto, re.M)}
+        declared = {(int(number), name, certainty, text)
+                    for name, number, certainty, text in re.findall(r"^\s+([A-Z_]+) = (-?\d+);\s+// (DEFINITE|INDEFINITE)\. (.+)$", proto, re.M)}
         page = (ROOT / "docs/reference/error-reasons.md").read_text()
-        listed = {(int(number), name, certainty)
-                  for number, name, certainty in re.findall(r"^\| (-?\d+) \| `([A-Z_]+)` \| (DEFINITE|INDEFINITE) \|", page, re.M)}
+        listed = {(int(number), name, certainty, text)
+                  for number, name, certainty, text in re.findall(r"^\| (-?\d+) \| `([A-Z_]+)` \| (DEFINITE|INDEFINITE) \| ([^|]+) \|", page, re.M)}
         self.assertGreater(len(declared), 30)
         self.assertEqual(declared, listed)
 
