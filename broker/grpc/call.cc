@@ -74,9 +74,7 @@ Call::~Call() {
   (wire_->previous_open == nullptr ? set_.first_open_ : wire_->previous_open->wire_->next_open) = wire_->next_open;
   if (wire_->next_open != nullptr) wire_->next_open->wire_->previous_open = wire_->previous_open;
   --set_.open_calls_;
-  if (wire_->method == nullptr) return;
-  wire_->method->open.Add(-1);
-  if (!wire_->method->options.always_reads) --set_.counted_calls_;
+  if (wire_->method != nullptr) wire_->method->open.Add(-1);
 }
 
 void Call::Accept() {
@@ -108,13 +106,11 @@ void Call::Open() {
   CallSet::Method& method = *found->second;
   wire_->method = &method;
   method.open.Add(1);
-  const bool counted = !method.options.always_reads;
-  if (counted) ++set_.counted_calls_;
   if (set_.stopping_) return Finish(Error(Reason::kShuttingDown, "the broker is stopping"));
   if (method.open.value() > method.open_max) {
-    return Finish(Error(Reason::kThrottled, std::to_string(method.open_max) + " calls of this method are open"));
+    const std::string& name = method.options.calls_limit_name;
+    return Finish(Error(Reason::kThrottled, (name.empty() ? "" : name + " = ") + std::to_string(method.open_max) + " calls of this method are open"));
   }
-  if (counted) open_charge_ = ByteCharge(set_.lease_, kTransportWindowBytes);
   context_.peer = wire_->context.peer();
   const auto deadline = wire_->context.deadline();
   if (deadline != std::chrono::system_clock::time_point::max()) {
@@ -256,7 +252,6 @@ void Call::End() {
   StopWaiting();  // at its deadline, or when its client has gone, whatever the budget says
   wire_->write_timeout.Cancel();
   wire_->answers.clear();
-  open_charge_ = ByteCharge();
   if (door_ != nullptr) door_->OnEnd();
 }
 
@@ -286,7 +281,7 @@ void CallSet::AddMethod(const std::string& path, const MethodOptions& options, C
 
 std::vector<CallSet::MethodMeasures> CallSet::measures() const {
   std::vector<MethodMeasures> all;
-  for (const auto& [path, method] : methods_) all.push_back({path, method->open.value(), method->open_max, &method->errors});
+  for (const auto& [path, method] : methods_) all.push_back({path, method->open.value(), method->open_max, method->options.calls_limit_name, &method->errors});
   return all;
 }
 

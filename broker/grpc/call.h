@@ -50,6 +50,7 @@ struct MethodOptions {
   std::string message_limit_name = "socket.request.max.bytes";
   std::size_t window_bytes = 4 * 1024 * 1024;  // of unanswered messages; one message is read whatever its size
   int calls_max = 20'000;            // open at a time, per thread
+  std::string calls_limit_name;      // the setting that raises it; empty: none does
 };
 
 // Counts a reference for each operation that the completion queue still holds; the last one deletes it. Finish() and everything after OnEnd() may be
@@ -92,7 +93,6 @@ class Call {
   CallSet& set_;
   std::unique_ptr<Wire> wire_;
   RequestContext context_;
-  ByteCharge open_charge_;  // HTTP/2's own window of a call that obeys the budget
   std::unique_ptr<CallDoor> door_;
 };
 
@@ -122,6 +122,7 @@ class CallSet {
     std::string_view path;
     std::int64_t open = 0;
     int open_max = 0;
+    std::string_view limit_name;  // of open_max
     const ReasonCounts* errors = nullptr;  // with which calls ended as a whole
   };
   std::vector<MethodMeasures> measures() const;
@@ -150,7 +151,6 @@ class CallSet {
   Call* last_waiting_ = nullptr;
   Timer lease_retry_;              // other threads may have given room back
   std::size_t open_calls_ = 0;
-  std::int64_t counted_calls_ = 0;  // open calls that obey the budget
   bool stopping_ = false;
 };
 

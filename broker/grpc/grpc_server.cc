@@ -21,8 +21,6 @@
 namespace cordwood::broker {
 namespace {
 
-// A connection may hold so many calls; more wait in the client. One connection of a consumer with one call per partition needs thousands.
-constexpr int kStreamsPerConnectionMax = 20'000;
 // Clients that look after their connections ping every 10 s at most.
 constexpr int kClientPingIntervalMs = 5'000;
 
@@ -47,7 +45,7 @@ Status GrpcServer::Start(const GrpcServerOptions& options, NetworkThreads& threa
   std::shared_ptr<grpc::experimental::ExternalConnectionAcceptor> accepted = builder.experimental().AddExternalConnectionAcceptor(
       grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD, grpc::InsecureServerCredentials());
   builder.AddChannelArgument(GRPC_ARG_ENABLE_CHANNELZ, options.channelz ? 1 : 0);
-  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kStreamsPerConnectionMax);
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, options.connection_calls_max);
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, kClientPingIntervalMs);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
   // Each waiting synchronous queue is one more thread that the one epoll set may wake for an event of the data plane's.
@@ -56,6 +54,8 @@ Status GrpcServer::Start(const GrpcServerOptions& options, NetworkThreads& threa
   builder.SetSyncServerOption(grpc::ServerBuilder::MAX_POLLERS, 1);
   grpc::ResourceQuota quota("broker");
   quota.SetMaxThreads(options.sync_threads_max);
+  // gRPC gathers a message before anyone sees it: without this as much as clients care to begin. No read of ours can stop it, so it resets streams.
+  quota.Resize(options.receive_bytes_max);
   builder.SetResourceQuota(quota);
   std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> interceptors;
   interceptors.push_back(NameMalformedRequests(measures_));

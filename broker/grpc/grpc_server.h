@@ -24,6 +24,9 @@ namespace cordwood::broker {
 struct GrpcServerOptions {
   std::string address;       // HOST:PORT
   ConnectionLimits connections;
+  int connection_calls_max = 20'000;  // connection.calls.max: open at a time on one connection; more wait in the client
+  // Of what was received and not yet handed over: HTTP/2's windows, messages half arrived. Beyond it streams are reset.
+  std::size_t receive_bytes_max = 256 * 1024 * 1024;
   bool channelz = false;
   int sync_threads_max = 64;  // of all synchronous calls; beyond it they are refused with RESOURCE_EXHAUSTED
 };

@@ -18,11 +18,13 @@ LogDoors::LogDoors(NetworkThread& thread, const PartitionTable& table, ReaderPoo
   produce.message_bytes_max = options.request_bytes_max;
   produce.window_bytes = options.window_bytes;
   produce.calls_max = options.produce_calls_max;
+  produce.calls_limit_name = "produce.calls.max";
   MethodOptions fetch;
   fetch.always_reads = true;
   fetch.message_bytes_max = kFetchRequestBytesMax;
   fetch.message_limit_name = "the limit of a fetch request";
   fetch.calls_max = options.fetch_calls_max;
+  fetch.calls_limit_name = "fetch.calls.max";
   for (const bool is_stream : {false, true}) {
     produce.unary = fetch.unary = !is_stream;
     const std::string suffix = is_stream ? "Stream" : "";

@@ -16,9 +16,8 @@ struct LogDoorsOptions {
   FetchOptions fetch;
   std::size_t request_bytes_max = 8 * 1024 * 1024;  // socket.request.max.bytes
   std::size_t window_bytes = 4 * 1024 * 1024;       // of a produce stream
-  int fetch_calls_max = 20'000;                     // open at a time, each of Fetch and FetchStream
-  // Half of the budget may go to HTTP/2 windows of open produce calls.
-  int produce_calls_max = 1'024;
+  int fetch_calls_max = 20'000;                     // fetch.calls.max: open at a time, each of Fetch and FetchStream
+  int produce_calls_max = 1'024;                    // produce.calls.max: the same of Produce and ProduceStream
 };
 
 // Constructed before the thread starts, destroyed after NetworkThreads::Stop() and before the thread.

@@ -280,6 +280,25 @@ class SmallBudgetTest : public LogDoorsTest {
   SmallBudgetTest() : LogDoorsTest(1 << 20, 100'000) {}
 };
 
+// What HTTP/2 lets them send is bounded elsewhere: were it taken from the budget, they would hold all of it.
+TEST_F(SmallBudgetTest, IdleStreamsDoNotStopOthers) {
+  struct Idle {
+    grpc::ClientContext context;
+    std::unique_ptr<grpc::ClientReaderWriter<v1::ProduceRequest, v1::ProduceResponse>> stream;
+  };
+  std::vector<std::unique_ptr<Idle>> idle;
+  for (int i = 0; i < 200; ++i) {
+    idle.push_back(std::make_unique<Idle>());
+    idle.back()->stream = stub_->ProduceStream(&idle.back()->context);
+  }
+  ASSERT_TRUE(testing::WaitUntil([&] { return OpenCalls() == idle.size(); }));
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(20));
+  v1::ProduceResponse response;
+  EXPECT_TRUE(stub_->Produce(&context, RequestOf(1, 0, BatchText({"x"})), &response).ok());
+  for (const auto& one : idle) one->context.TryCancel();
+}
+
 TEST_F(SmallBudgetTest, ManyFastProducersAllGetThrough) {
   std::vector<std::thread> producers;
   for (int p = 0; p < 8; ++p) {

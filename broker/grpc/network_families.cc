@@ -14,6 +14,7 @@ struct MethodTotals {
   std::int64_t open = 0;
   std::int64_t open_most = 0;  // on one thread
   std::int64_t open_max = 0;   // per thread
+  std::string_view limit_name;
   std::vector<const ReasonCounts*> errors;
 };
 
@@ -38,13 +39,14 @@ void AddNetworkFamilies(Families& families, NetworkThreads& threads) {
       totals.open += measures.open;
       totals.open_most = std::max(totals.open_most, measures.open);
       totals.open_max = measures.open_max;
+      totals.limit_name = measures.limit_name;
       totals.errors.push_back(measures.errors);
     }
   }
   auto open = families.Gauge("cordwood_calls_open", "Calls open, by method of the data plane; a stream is one call");
   for (const auto& [method, totals] : methods) {
     open.Add(static_cast<double>(totals.open), {{"method", method}});
-    families.AddLimit(method + "_calls", totals.open_most, totals.open_max);
+    families.AddLimit(method + "_calls", totals.open_most, totals.open_max, totals.limit_name);
     families.AddErrors(KindOf(method), totals.errors);
   }
 }
@@ -61,8 +63,8 @@ void AddConnectionFamilies(Families& families, const ConnectionAcceptor& accepto
   std::int64_t from_one_peer = 0;
   for (const auto& [peer, count] : open.by_peer) from_one_peer = std::max(from_one_peer, count);
   families.Gauge("cordwood_connections", "TCP connections to the gRPC listener").Add(static_cast<double>(open.all));
-  families.AddLimit("connections", open.all, acceptor.limits().all);
-  families.AddLimit("connections_per_ip", from_one_peer, acceptor.limits().per_peer);
+  families.AddLimit("connections", open.all, acceptor.limits().all, "max.connections");
+  families.AddLimit("connections_per_ip", from_one_peer, acceptor.limits().per_peer, "max.connections.per.ip");
   families.AddErrors("connection", {&acceptor.refused()});
 }
 

@@ -48,6 +48,7 @@ struct FetchOptions {
   int sessions_per_turn = 128;
   std::size_t partitions_per_session_turn = 256;    // looked at, before other sessions have their turn
   std::size_t partitions_per_turn = 1024;           // before the thread looks at its other work
+  std::size_t partitions_max = 10'000;              // fetch.partitions.max: of one call
   std::function<void(std::string_view)> warn = [](std::string_view) {};  // the broker's log; of the same partition once a minute
 };
 

@@ -75,7 +75,7 @@ struct FetchAnswer {
   static constexpr std::size_t kResultsKeptMax = 64;
 };
 
-inline constexpr std::size_t kFetchPartitionsMax = 10'000;
+inline constexpr std::size_t kFetchPartitionsMax = 10'000;  // in one request
 inline constexpr std::size_t kFetchRequestBytesMax = 64 * 1024;
 
 }  // namespace cordwood::broker

@@ -87,11 +87,12 @@ Status FetchSession::ApplyPartition(const FetchRequest& request, const FetchPart
     return absl::OkStatus();
   }
   const PartitionId id = bound->replica->id;
-  if (is_stream_ && slots_.size() >= kFetchPartitionsMax && !slots_.contains(id)) {
-    return Error(Reason::kLimitExceeded, "more than 10000 partitions on one stream");
+  if (slots_.size() >= handler_.options_.partitions_max && !slots_.contains(id)) {
+    return Error(Reason::kLimitExceeded, "fetch.partitions.max = " + std::to_string(slots_.size()) + " partitions are in this call");
   }
   std::unique_ptr<Slot>& slot = slots_[id];
   if (slot == nullptr) slot = std::make_unique<Slot>(*this);
+  handler_.measures_.partitions_most.Set(std::max(handler_.measures_.partitions_most.value(), static_cast<std::int64_t>(slots_.size())));
   slot->bound = *std::move(bound);
   Set(*slot, request, partition);
   return absl::OkStatus();

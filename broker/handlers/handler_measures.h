@@ -33,6 +33,7 @@ struct FetchMeasures {
   Gauge parked;              // partitions of sessions, waiting for news
   Gauge ring_bytes;
   Gauge unwritten_bytes;
+  Gauge partitions_most;     // that one call has had
 };
 
 }  // namespace cordwood::broker

@@ -13,8 +13,8 @@ Status CheckPartitionLimit(const ClusterImage& image, std::int64_t added, const 
   for (const auto& topic : image.topics()) present += topic->partition_count;
   if (present + added <= limits.partitions_max) return absl::OkStatus();
   return Error(Reason::kLimitExceeded, "this broker has " + std::to_string(present) + " of at most " +
-                                           std::to_string(limits.partitions_max) + " partitions; " + std::to_string(added) +
-                                           " more do not fit");
+                                           std::to_string(limits.partitions_max) + " partitions (partitions.max); " +
+                                           std::to_string(added) + " more do not fit");
 }
 
 char WithoutDot(char c) { return c == '.' ? '_' : c; }
@@ -62,7 +62,7 @@ StatusOr<TopicImage> PlanTopic(const ClusterImage& image, const TopicSpec& spec,
   topic.only_broker = image.controller();
   CORDWOOD_RETURN_IF_ERROR(ConfigureTopic(topic, replicas));
   if (static_cast<std::int64_t>(image.topics().size()) >= limits.topics_max) {
-    return Error(Reason::kLimitExceeded, "there are " + std::to_string(limits.topics_max) + " topics, and no more are allowed");
+    return Error(Reason::kLimitExceeded, "there are topics.max = " + std::to_string(limits.topics_max) + " topics, and no more are allowed");
   }
   CORDWOOD_RETURN_IF_ERROR(CheckPartitionLimit(image, spec.partitions, limits));
   return topic;

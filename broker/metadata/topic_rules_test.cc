@@ -62,8 +62,10 @@ TEST_F(TopicRulesTest, NamesThatDifferOnlyInDotsAndUnderscoresCollide) {
 TEST_F(TopicRulesTest, LimitsHoldOverAllTopics) {
   EXPECT_EQ(Plan({"clicks", 6, 0, {}}), absl::OkStatus());
   EXPECT_THAT(Plan({"clicks", 7, 0, {}}), HasReason(Reason::kLimitExceeded));
+  EXPECT_THAT(MessageOf(Plan({"clicks", 7, 0, {}})), ::testing::HasSubstr("(partitions.max)"));
   image_ = ImageOf({{"a", 1}, {"b", 1}});
   EXPECT_THAT(Plan({"clicks", 1, 0, {}}), HasReason(Reason::kLimitExceeded));
+  EXPECT_THAT(MessageOf(Plan({"clicks", 1, 0, {}})), ::testing::HasSubstr("topics.max = "));
 }
 
 TEST_F(TopicRulesTest, PartitionsOnlyGrow) {

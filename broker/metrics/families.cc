@@ -54,8 +54,9 @@ Families::Family Families::Named(std::string_view name, std::string_view help, p
   return Family(family);
 }
 
-void Families::AddLimit(std::string_view limit, std::int64_t current, std::int64_t max) {
+void Families::AddLimit(std::string_view limit, std::int64_t current, std::int64_t max, std::string_view setting) {
   if (max <= 0) return;
+  limits_.push_back({std::string(limit), current, max, std::string(setting)});
   const MetricLabels labels = {{"limit", std::string(limit)}};
   Gauge("cordwood_limit_used", "How much of a limit is taken; compare with cordwood_limit_max").Add(static_cast<double>(current), labels);
   Gauge("cordwood_limit_max", "The limit: what comes beyond it is refused").Add(static_cast<double>(max), labels);

@@ -31,6 +31,13 @@ class LatencyTotals {
 
 using MetricLabels = std::vector<prometheus::ClientMetric::Label>;
 
+struct LimitUse {
+  std::string name;
+  std::int64_t used = 0;
+  std::int64_t max = 0;     // above 0
+  std::string setting;      // that raises it; empty: none does
+};
+
 // A family is made by whoever names it first and has no series until one is added, but is exported all the same. Not thread-safe.
 class Families {
  public:
@@ -50,7 +57,9 @@ class Families {
   Family Histogram(std::string_view name, std::string_view help) { return Named(name, help, prometheus::MetricType::Histogram); }
 
   // How full a limit is: two gauges, so that one alert watches all of them. A maximum of 0 is no limit and adds nothing.
-  void AddLimit(std::string_view limit, std::int64_t current, std::int64_t max);
+  // `setting` is the one that raises it, if there is one.
+  void AddLimit(std::string_view limit, std::int64_t current, std::int64_t max, std::string_view setting);
+  const std::vector<LimitUse>& limits() const { return limits_; }
   // Requests of one kind, and its errors by reason: sources of the same kind add up; reasons that never occurred have no series.
   void AddRequests(std::string_view kind, std::uint64_t requests);
   void AddErrors(std::string_view kind, const std::vector<const ReasonCounts*>& counts);
@@ -61,6 +70,7 @@ class Families {
  private:
   Family Named(std::string_view name, std::string_view help, prometheus::MetricType type);
   std::deque<prometheus::MetricFamily> families_;
+  std::vector<LimitUse> limits_;
 };
 
 // "DescribeTopic" as "describe_topic".

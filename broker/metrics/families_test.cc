@@ -63,11 +63,20 @@ TEST(FamiliesTest, ErrorsOfOneKindAddUpOverTheirSources) {
 
 TEST(FamiliesTest, NoMaximumIsNoLimit) {
   Families families;
-  families.AddLimit("topics", 5, 0);
+  families.AddLimit("topics", 5, 0, "topics.max");
   EXPECT_EQ(families.Text(), "");
-  families.AddLimit("topics", 5, 10);
+  families.AddLimit("topics", 5, 10, "topics.max");
   EXPECT_THAT(families.Text(), HasSubstr("cordwood_limit_used{limit=\"topics\"} 5\n"));
   EXPECT_THAT(families.Text(), HasSubstr("cordwood_limit_max{limit=\"topics\"} 10\n"));
+}
+
+TEST(MetricsPageTest, LimitsAreAskedOfThoseThatHaveThem) {
+  MetricsPage page;
+  page.Add([](Families&) { FAIL() << "has no limits"; });
+  page.AddWithLimits([](Families& families) { families.AddLimit("topics", 5, 10, "topics.max"); });
+  const std::vector<LimitUse> limits = page.Limits();
+  ASSERT_EQ(limits.size(), 1U);
+  EXPECT_EQ(limits.front().name + " " + limits.front().setting, "topics topics.max");
 }
 
 TEST(MetricsPageTest, NoSourceIsAskedAfterTheEnd) {

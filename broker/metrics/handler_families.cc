@@ -2,6 +2,8 @@
 // Every number is a sum over the network threads.
 #include "broker/metrics/handler_families.h"
 
+#include <algorithm>
+
 namespace cordwood::broker {
 namespace {
 
@@ -62,6 +64,12 @@ void AddFetchFamilies(Families& families, const std::vector<const FetchMeasures*
       .Add(Total(threads, &FetchMeasures::whole));
   families.Histogram("cordwood_fetch_read_seconds", "A catch-up read, its wait for a reader included").Add(Total(threads, &FetchMeasures::read));
   AddErrors(families, "fetch", threads);
+}
+
+void AddFetchLimit(Families& families, const std::vector<const FetchMeasures*>& threads, std::int64_t partitions_max) {
+  std::int64_t most = 0;
+  for (const FetchMeasures* thread : threads) most = std::max(most, thread->partitions_most.value());
+  families.AddLimit("fetch_partitions_per_call", most, partitions_max, "fetch.partitions.max");
 }
 
 void AddBudgetFamilies(Families& families, const ByteBudget& budget) {

@@ -12,6 +12,8 @@
 namespace cordwood::broker {
 
 void AddProduceFamilies(Families& families, const std::vector<const ProduceMeasures*>& threads);
+// The partitions of the fullest call since the start, against fetch.partitions.max.
+void AddFetchLimit(Families& families, const std::vector<const FetchMeasures*>& threads, std::int64_t partitions_max);
 void AddFetchFamilies(Families& families, const std::vector<const FetchMeasures*>& threads, const ReaderPool& readers);
 void AddBudgetFamilies(Families& families, const ByteBudget& budget);
 

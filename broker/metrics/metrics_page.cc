@@ -6,9 +6,9 @@
 
 namespace cordwood::broker {
 
-void MetricsPage::Add(Source source) {
+void MetricsPage::Append(Entry entry) {
   MutexLock lock(mu_);
-  sources_.push_back(std::move(source));
+  sources_.push_back(std::move(entry));
 }
 
 void MetricsPage::Close() {
@@ -19,8 +19,17 @@ void MetricsPage::Close() {
 std::string MetricsPage::Text() {
   MutexLock lock(mu_);
   Families families;
-  for (const Source& source : sources_) source(families);
+  for (const Entry& entry : sources_) entry.source(families);
   return families.Text();
+}
+
+std::vector<LimitUse> MetricsPage::Limits() {
+  MutexLock lock(mu_);
+  Families families;
+  for (const Entry& entry : sources_) {
+    if (entry.has_limits) entry.source(families);
+  }
+  return families.limits();
 }
 
 }  // namespace cordwood::broker

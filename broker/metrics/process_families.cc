@@ -56,7 +56,7 @@ void AddProcessFamilies(Families& families) {
   rlimit limit{};
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
   families.Gauge("process_max_fds", "File descriptors that may be open").Add(static_cast<double>(limit.rlim_cur));
-  families.AddLimit("file_descriptors", static_cast<std::int64_t>(open), static_cast<std::int64_t>(limit.rlim_cur));
+  families.AddLimit("file_descriptors", static_cast<std::int64_t>(open), static_cast<std::int64_t>(limit.rlim_cur), "ulimit -n");
 }
 
 void AddDiskFamilies(Families& families, const std::string& data_dir, DiskLevel level) {

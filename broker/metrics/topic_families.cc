@@ -102,9 +102,9 @@ void TopicFamilies::AddTo(Families& families, const Limits& limits) {
   families.Gauge("cordwood_topics", "Topics of the cluster").Add(static_cast<double>(topics.size()));
   families.Gauge("cordwood_partitions", "Partitions whose logs this broker holds, those of unknown topics included").Add(static_cast<double>(table_.size()));
   families.Gauge("cordwood_producers", "Idempotent producers remembered, as of each partition's last write since the start").Add(static_cast<double>(producers));
-  families.AddLimit("topics", static_cast<std::int64_t>(topics.size()), limits.topics);
-  families.AddLimit("partitions", static_cast<std::int64_t>(table_.size()), limits.partitions);
-  families.AddLimit("producers_per_partition", producers_most, limits.producers);
+  families.AddLimit("topics", static_cast<std::int64_t>(topics.size()), limits.topics, "topics.max");
+  families.AddLimit("partitions", static_cast<std::int64_t>(table_.size()), limits.partitions, "partitions.max");
+  families.AddLimit("producers_per_partition", producers_most, limits.producers, "producers.max");
 }
 
 }  // namespace cordwood::broker

@@ -21,6 +21,7 @@
 #include "broker/handlers/control/offsets_handler.h"
 #include "broker/http/http_server.h"
 #include "broker/metadata/local_metadata_store.h"
+#include "broker/metrics/limit_watch.h"
 #include "broker/replication/partition_reconciler.h"
 #include "broker/replication/retention_driver.h"
 #include "broker/server/broker_metrics.h"
@@ -34,6 +35,7 @@ namespace cordwood::broker {
 namespace {
 
 constexpr absl::Duration kProbePatience = absl::Seconds(1);
+constexpr absl::Duration kLimitLookInterval = absl::Seconds(5);  // a look costs what a part of a scrape does
 
 NetworkOptions NetworkOptionsOf(const BrokerConfig& config) {
   NetworkOptions options;
@@ -114,6 +116,8 @@ struct Broker::Parts {
   // What LogChanges() has said.
   DiskLevel logged_disk_level = DiskLevel::kNormal;
   std::vector<bool> logged_poison;
+  LimitWatch limits;
+  absl::Duration next_limit_look;  // monotonic
 };
 
 Broker::Broker(const LoadedConfig& loaded) : loaded_(loaded), config_(loaded_.config), parts_(std::make_unique<Parts>(config_)) {}
@@ -159,6 +163,9 @@ Status Broker::OpenStorage() {
   options.fetch.catchup_bytes_per_second = config_.catchup_bytes_per_second == 0 ? 0 : std::max<std::int64_t>(config_.catchup_bytes_per_second / p.network.size(), 1);
   options.fetch.catchup_threads = p.network.size();
   options.request_bytes_max = static_cast<std::size_t>(config_.request_bytes_max);
+  options.fetch.partitions_max = static_cast<std::size_t>(config_.fetch_partitions_max);
+  options.fetch_calls_max = static_cast<int>(config_.fetch_calls_max);
+  options.produce_calls_max = static_cast<int>(config_.produce_calls_max);
   for (int i = 0; i < p.network.size(); ++i) {
     p.doors.push_back(std::make_unique<LogDoors>(p.network.at(i), p.partitions, p.readers, options));
     for (const auto& shard : p.shards) shard->AddNetworkThread(&p.network.at(i).outbox(), &p.doors.back()->publications());
@@ -216,6 +223,9 @@ Status Broker::StartServing() {
   GrpcServerOptions options;
   options.address = grpc_address_.ToString();
   options.channelz = config_.channelz;
+  // Beside the budget. Twice as much, so that a burst of large requests waits for the budget and is not reset.
+  options.receive_bytes_max = 2 * static_cast<std::size_t>(config_.request_budget_bytes);
+  options.connection_calls_max = static_cast<int>(config_.connection_calls_max);
   options.connections = {ConnectionsAllowed(config_.connections_max), config_.connections_per_ip_max};
   const Status listening = p.grpc->Start(options, p.network);
   if (!listening.ok()) {
@@ -303,6 +313,9 @@ void Broker::LogChanges() {
     p.logged_poison[i] = true;
     LogEvent(EventLevel::kError, MessageOf(store.poison_status()));
   }
+  if (p.clock.Monotonic() < p.next_limit_look) return;
+  p.next_limit_look = p.clock.Monotonic() + kLimitLookInterval;
+  for (const std::string& line : p.limits.Look(p.metrics.Limits())) LogEvent(EventLevel::kWarning, line);
 }
 
 }  // namespace cordwood::broker

@@ -27,7 +27,7 @@ class Broker {
   // Closes the doors, lets open calls finish for half of `timeout`, flushes, closes. The first shard that could not be closed cleanly.
   Status Stop(absl::Duration timeout);
 
-  // To be called now and then: writes to the log what has changed since the last call (disk level, poisoned shards).
+  // To be called now and then: writes to the log what has changed since the last call (disk level, poisoned shards, limits that come near).
   void LogChanges();
 
  private:

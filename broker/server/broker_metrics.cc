@@ -12,7 +12,7 @@ namespace cordwood::broker {
 
 void AddMetrics(MetricsPage& page, const BrokerConfig& config, const MeasuredParts& parts) {
   page.Add([](Families& families) { AddBuild(families, kVersion); });
-  page.Add([topics = std::make_shared<TopicFamilies>(parts.image, parts.partitions),
+  page.AddWithLimits([topics = std::make_shared<TopicFamilies>(parts.image, parts.partitions),
             limits = TopicFamilies::Limits{config.topics_max, config.partitions_max, config.producers_max}](Families& families) {
     topics->AddTo(families, limits);
   });
@@ -26,13 +26,14 @@ void AddMetrics(MetricsPage& page, const BrokerConfig& config, const MeasuredPar
   page.Add([produce](Families& families) { AddProduceFamilies(families, produce); });
   page.Add([fetch, &readers = parts.readers](Families& families) { AddFetchFamilies(families, fetch, readers); });
   page.Add([&budget = parts.budget](Families& families) { AddBudgetFamilies(families, budget); });
-  page.Add([&network = parts.network, &grpc = parts.grpc](Families& families) {
+  page.AddWithLimits([fetch, max = config.fetch_partitions_max](Families& families) { AddFetchLimit(families, fetch, max); });
+  page.AddWithLimits([&network = parts.network, &grpc = parts.grpc](Families& families) {
     AddNetworkFamilies(families, network);
     AddControlFamilies(families, grpc.measures());
     AddConnectionFamilies(families, grpc.connections());
   });
   page.Add([data_dir = config.data_dir, level = parts.disk_level](Families& families) { AddDiskFamilies(families, data_dir, level()); });
-  page.Add(AddProcessFamilies);
+  page.AddWithLimits(AddProcessFamilies);
 }
 
 }  // namespace cordwood::broker

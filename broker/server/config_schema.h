@@ -38,6 +38,10 @@ struct BrokerConfig {
   std::int64_t io_threads = 0;
   std::int64_t connections_max = 0;
   std::int64_t connections_per_ip_max = 0;
+  std::int64_t connection_calls_max = 0;
+  std::int64_t produce_calls_max = 0;
+  std::int64_t fetch_calls_max = 0;
+  std::int64_t fetch_partitions_max = 0;
   std::int64_t request_budget_bytes = 0;
   std::int64_t request_bytes_max = 0;
   std::int64_t answer_write_timeout_ms = 0;

@@ -84,7 +84,7 @@ Status ProducerState::CheckNew(const RecordBatchView& batch, int new_in_entry, s
     return Refuse(Reason::kUnknownProducerId, batch, "this partition does not know the producer, which must start again at sequence 0");
   }
   if (HasRoomFor(new_in_entry + 1, append_ms)) return absl::OkStatus();
-  return Refuse(Reason::kLimitExceeded, batch, absl::StrCat("the partition already remembers ", size(), " producers"));
+  return Refuse(Reason::kLimitExceeded, batch, absl::StrCat("the partition already remembers ", size(), " producers (producers.max)"));
 }
 
 StatusOr<ProducerState::Verdicts> ProducerState::Check(std::span<const RecordBatchView> batches, std::int64_t append_ms) const {

@@ -20,8 +20,12 @@
 namespace cordwood::broker {
 namespace {
 
+using ::cordwood::testing::FrameTypes;
 using ::cordwood::testing::GrpcRequestHeaders;
+using ::cordwood::testing::Http2Frame;
 using ::cordwood::testing::Http2Opening;
+using ::cordwood::testing::kDataFrame;
+using ::cordwood::testing::kResetFrame;
 using ::cordwood::testing::RawConnection;
 using ::cordwood::testing::WaitUntil;
 using ::grpc::health::v1::Health;
@@ -34,14 +38,15 @@ class ConnectionAcceptorTest : public ::testing::Test {
   ConnectionAcceptorTest() { Start("127.0.0.1:0"); }
   ~ConnectionAcceptorTest() override { Stop(); }
 
-  void Start(const std::string& address) {
+  void Start(const std::string& address, std::int64_t connections = 2, std::size_t receive_bytes_max = 256 << 20) {
     std::vector<std::unique_ptr<grpc::Service>> services;
     services.push_back(MakeHealthService(checks_));
     network_ = std::make_unique<NetworkThreads>(NetworkOptions(), budget_, Clock::System());
     server_ = std::make_unique<GrpcServer>(std::move(services));
     GrpcServerOptions options;
     options.address = address;
-    options.connections.all = 2;
+    options.connections.all = connections;
+    options.receive_bytes_max = receive_bytes_max;
     ASSERT_EQ(server_->Start(options, *network_), absl::OkStatus());
     network_->Start();
   }
@@ -130,6 +135,33 @@ TEST_F(ConnectionAcceptorTest, BytesThatAreNoHttp2HarmNobody) {
   noise.Send(std::string(2 * kRefusedBytesMax, '\xff'));
   noise.ReadAll();
   EXPECT_TRUE(second.Check().ok());
+}
+
+// No call of ours sees a message before it is whole.
+TEST_F(ConnectionAcceptorTest, MessagesThatNeverEndAreResetOnceTheyHoldTooMuch) {
+  constexpr int kPing = 6;
+  Stop();
+  Start("127.0.0.1:0", 1000, 4 << 20);
+  std::vector<std::unique_ptr<RawConnection>> many;
+  for (int i = 0; i < 200; ++i) {
+    many.push_back(std::make_unique<RawConnection>(Address()));
+    many.back()->Send(Http2Opening() + GrpcRequestHeaders("/grpc.health.v1.Health/Check"));
+    std::string begun("\0\0\x40\0\0", 5);  // of 4 MiB
+    begun.resize(16'000);
+    for (int frame = 0; frame < 4; ++frame) many.back()->Send(Http2Frame(kDataFrame, 0, 1, begun));
+  }
+  const auto resets = [&] {
+    int count = 0;
+    for (const auto& one : many) {
+      one->Send(Http2Frame(kPing, 0, 0, "12345678"));
+      const std::string heard = one->ReadUntil([&](const std::string& all) { return FrameTypes(all, 0).find(kPing) != std::string::npos; });
+      if (FrameTypes(heard, 1).find(kResetFrame) != std::string::npos) ++count;
+    }
+    return count;
+  };
+  int total = 0;
+  EXPECT_TRUE(WaitUntil([&] { return (total += resets()) >= 20; })) << total;
+  EXPECT_TRUE(Connect(Address()).Check().ok());
 }
 
 TEST_F(ConnectionAcceptorTest, AStoppedServerLeavesItsPort) {

@@ -5,10 +5,13 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 
+#include <algorithm>
 #include <cstring>
 
 namespace cordwood::broker {
 namespace {
+
+constexpr int kLookShare = 20;  // one part of so many of the thread's time
 
 // 0 if it is not a TCP socket.
 std::uint16_t LocalPort(int fd) {
@@ -63,8 +66,10 @@ std::string ConnectionAdmission::Refusal(const PeerAddress& peer) const {
 std::string ConnectionAdmission::Admit(const PeerAddress& peer) {
   std::string refusal = Refusal(peer);
   if (!refusal.empty() && clock_.Monotonic() >= next_look_) {
+    const absl::Duration began = clock_.Monotonic();
     at_most_ = look_();
-    next_look_ = clock_.Monotonic() + kLookInterval;
+    const absl::Duration now = clock_.Monotonic();
+    next_look_ = now + std::clamp(kLookShare * (now - began), kLookInterval, kLookIntervalMax);
     refusal = Refusal(peer);
   }
   if (!refusal.empty()) return refusal;

@@ -30,7 +30,8 @@ struct OpenConnections {
 // what closes meanwhile is counted or not.
 OpenConnections CountConnections(std::uint16_t port, int highest_fd, const std::set<int>& not_these);
 
-inline constexpr absl::Duration kLookInterval = absl::Milliseconds(100);
+inline constexpr absl::Duration kLookInterval = absl::Milliseconds(10);      // at least, and 20 times what the last look took,
+inline constexpr absl::Duration kLookIntervalMax = absl::Milliseconds(100);  // but not more than this
 
 struct ConnectionLimits {
   std::int64_t all = 10'000;     // max.connections

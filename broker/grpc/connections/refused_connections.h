@@ -15,7 +15,7 @@
 
 namespace cordwood::broker {
 
-inline constexpr std::size_t kRefusedHeldMax = 64;                            // the oldest goes for a new one
+inline constexpr std::size_t kRefusedHeldMax = 256;                           // the oldest goes for a new one
 inline constexpr absl::Duration kRefusedHeldFor = absl::Seconds(1);           // until its first call, and again until its end
 inline constexpr std::size_t kRefusedBytesMax = 64 * 1024;                    // read of one
 
