@@ -11,6 +11,20 @@
 
 namespace cordwood::client {
 
+namespace {
+
+StatusOr<TopicImage> ToImage(const v1::TopicMetadata& answer) {
+  CORDWOOD_RETURN_IF_ERROR(FromEntryError(answer.error()));
+  TopicImage image{answer.name(), {}, {}};
+  if (!Uuid::FromBytes(answer.topic_id(), &image.id) || answer.partitions_size() == 0) {
+    return Error(Reason::kUnknownServerError, "GetMetadata answered without a topic id or partitions");
+  }
+  for (const v1::PartitionMetadata& partition : answer.partitions()) image.leaders.emplace_back(partition.leader());
+  return image;
+}
+
+}  // namespace
+
 StatusOr<TopicImage> MetadataCache::Get(std::string_view topic, absl::Duration timeout) {
   const absl::Duration now = Clock::System().Monotonic();
   {
@@ -18,23 +32,32 @@ StatusOr<TopicImage> MetadataCache::Get(std::string_view topic, absl::Duration t
     const auto found = topics_.find(topic);
     if (found != topics_.end() && now - found->second.fetched < age_max_) return found->second.image;
   }
-  CORDWOOD_ASSIGN_OR_RETURN(TopicImage image, Ask(topic, timeout));
+  CORDWOOD_ASSIGN_OR_RETURN(const auto images, Ask({std::string(topic)}, timeout));
   MutexLock lock(mu_);
-  topics_[std::string(topic)] = Entry{image, now};
-  return image;
+  if (images.front().ok()) topics_[std::string(topic)] = Entry{*images.front(), now};
+  return images.front();
 }
 
 StatusOr<TopicImage> MetadataCache::Refresh(std::string_view topic, absl::Duration timeout) {
-  StatusOr<TopicImage> image = Ask(topic, timeout);
+  CORDWOOD_ASSIGN_OR_RETURN(const auto images, Refresh(std::vector{std::string(topic)}, timeout));
+  return images.front();
+}
+
+StatusOr<std::vector<StatusOr<TopicImage>>> MetadataCache::Refresh(const std::vector<std::string>& topics, absl::Duration timeout) {
+  auto images = Ask(topics, timeout);
   MutexLock lock(mu_);
   const absl::Duration now = Clock::System().Monotonic();
-  const auto found = topics_.find(topic);
-  if (image.ok()) {
-    topics_[std::string(topic)] = Entry{*image, now};
-  } else if (found != topics_.end() && IsTransportError(image.status())) {
-    found->second.fetched = now;
+  for (std::size_t i = 0; i < topics.size(); ++i) {
+    const auto found = topics_.find(topics[i]);
+    if (!images.ok()) {
+      if (found != topics_.end() && IsTransportError(images.status())) found->second.fetched = now;
+    } else if ((*images)[i].ok()) {
+      topics_[topics[i]] = Entry{*(*images)[i], now};
+    } else if (found != topics_.end()) {
+      topics_.erase(found);
+    }
   }
-  return image;
+  return images;
 }
 
 void MetadataCache::Forget(std::string_view topic) {
@@ -43,9 +66,9 @@ void MetadataCache::Forget(std::string_view topic) {
   if (found != topics_.end()) topics_.erase(found);
 }
 
-StatusOr<TopicImage> MetadataCache::Ask(std::string_view topic, absl::Duration timeout) {
+StatusOr<std::vector<StatusOr<TopicImage>>> MetadataCache::Ask(const std::vector<std::string>& topics, absl::Duration timeout) {
   v1::GetMetadataRequest request;
-  request.add_topics(std::string(topic));
+  for (const std::string& topic : topics) request.add_topics(topic);
   v1::GetMetadataResponse response;
   Status status;
   for (std::size_t tried = 0; tried < connection_.addresses().size(); ++tried) {
@@ -53,15 +76,10 @@ StatusOr<TopicImage> MetadataCache::Ask(std::string_view topic, absl::Duration t
     if (status.code() != absl::StatusCode::kUnavailable) break;
   }
   CORDWOOD_RETURN_IF_ERROR(status);
-  if (response.topics_size() != 1) return Error(Reason::kUnknownServerError, "GetMetadata answered about another number of topics");
-  const v1::TopicMetadata& answer = response.topics(0);
-  CORDWOOD_RETURN_IF_ERROR(FromEntryError(answer.error()));
-  TopicImage image{answer.name(), {}, {}};
-  if (!Uuid::FromBytes(answer.topic_id(), &image.id) || answer.partitions_size() == 0) {
-    return Error(Reason::kUnknownServerError, "GetMetadata answered without a topic id or partitions");
-  }
-  for (const v1::PartitionMetadata& partition : answer.partitions()) image.leaders.emplace_back(partition.leader());
-  return image;
+  if (response.topics_size() != request.topics_size()) return Error(Reason::kUnknownServerError, "GetMetadata answered about another number of topics");
+  std::vector<StatusOr<TopicImage>> images;
+  for (const v1::TopicMetadata& answer : response.topics()) images.push_back(ToImage(answer));
+  return images;
 }
 
 }  // namespace cordwood::client

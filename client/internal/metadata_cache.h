@@ -34,6 +34,8 @@ class MetadataCache {
   StatusOr<TopicImage> Get(std::string_view topic, absl::Duration timeout = absl::InfiniteDuration());
   // Asks the broker whatever is known, for `timeout` at most; what is known passes for fresh if no broker can be asked.
   StatusOr<TopicImage> Refresh(std::string_view topic, absl::Duration timeout);
+  // The same of several: an answer for each, in their order, or why no broker answered.
+  StatusOr<std::vector<StatusOr<TopicImage>>> Refresh(const std::vector<std::string>& topics, absl::Duration timeout);
   // The next Get() asks the broker.
   void Forget(std::string_view topic);
 
@@ -42,7 +44,7 @@ class MetadataCache {
     TopicImage image;
     absl::Duration fetched;
   };
-  StatusOr<TopicImage> Ask(std::string_view topic, absl::Duration timeout);
+  StatusOr<std::vector<StatusOr<TopicImage>>> Ask(const std::vector<std::string>& topics, absl::Duration timeout);
 
   BrokerConnection& connection_;
   const absl::Duration age_max_;

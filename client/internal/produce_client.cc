@@ -12,6 +12,7 @@ namespace cordwood::client {
 namespace {
 
 constexpr std::size_t kRecordOverheadBytes = 64;  // callback and bookkeeping
+constexpr std::size_t kCheckedBeside = 2;  // more than one, so that deleted topics are found faster than new ones come
 constexpr absl::Duration kRelearnBackoff = absl::Seconds(10);  // while no broker answers about a topic that is known
 constexpr absl::Duration kRelearnPatience = absl::Seconds(1);  // of a Send() that could go on with what is known
 
@@ -27,6 +28,8 @@ struct ProduceClient::OpenBatch : UnbuiltBatch {
 struct ProduceClient::Topic {
   TopicImage image;
   absl::Duration learn_at;                                // when it is looked up again
+  absl::Duration checked;                                 // when it was looked up last
+  std::list<std::string>::iterator by_check;              // in by_check_
   StickyPartitioner sticky;
   std::vector<std::shared_ptr<OpenBatch>> batches;        // by partition; null: none open
   std::vector<std::optional<std::uint32_t>> slots;        // by partition, of this topic id alone
@@ -37,7 +40,8 @@ ProduceClient::ProduceClient(ClientLoop& loop, BrokerConnection& connection, Met
       metadata_(metadata),
       options_(options),
       session_(loop, connection,
-               ProduceSource{[this](auto* batches) { return TakeClosed(batches); },
+               ProduceSource{[this](auto* batches, auto* retired) { return TakeClosed(batches, retired); },
+                             [this](std::uint32_t slot) { SlotFreed(slot); },
                              [this](TopicId id) { TopicGone(id); },
                              [this](std::size_t memory_bytes, std::size_t records) { Released(memory_bytes, records); }},
                options.codec, options.core) {}
@@ -61,26 +65,19 @@ Status ProduceClient::LearnTopic(std::string_view topic, absl::Duration deadline
       if (known->learn_at > -absl::InfiniteDuration()) patience = std::min(patience, kRelearnPatience);
       known->learn_at = Now() + kRelearnBackoff;  // the others go on with what is known
     }
+    const std::vector<std::string> asked = TopicsToAsk(topic);
     mu_.Unlock();
-    StatusOr<TopicImage> image = metadata_.Refresh(topic, std::max(patience, absl::Milliseconds(1)));
+    auto images = metadata_.Refresh(asked, std::max(patience, absl::Milliseconds(1)));
     mu_.Lock();
-    if (image.ok()) {
-      std::unique_ptr<Topic>& known = topics_[std::string(topic)];
-      if (known == nullptr) known = std::make_unique<Topic>();
-      Renew(*known, *std::move(image));
-      if (!posted_ && !closed_.empty()) {
-        posted_ = loop_knows_ = true;
-        loop_.Post([this] { session_.Drain(); });
-      }
-      return absl::OkStatus();
+    const Status status = images.ok() ? images->front().status() : images.status();
+    for (std::size_t i = 0; images.ok() && i < asked.size(); ++i) Learned(asked[i], std::move((*images)[i]));
+    if (!posted_ && !(closed_.empty() && retired_.empty())) {
+      posted_ = loop_knows_ = true;
+      loop_.Post([this] { session_.Drain(); });
     }
-    if (Topic* known = Find(topic)) {
-      if (ReasonOf(image.status()) != Reason::kUnknownTopicOrPartition) return absl::OkStatus();
-      known->learn_at = -absl::InfiniteDuration();
-      return image.status();
-    }
+    if (Find(topic) != nullptr) return absl::OkStatus();
     const absl::Duration retry_at = Now() + backoff.Next();
-    if (!IsRetriable(image.status()) || loop_.in_loop() || retry_at >= deadline) return image.status();
+    if (!IsRetriable(status) || loop_.in_loop() || retry_at >= deadline) return status;
     for (absl::Duration left = retry_at - Now(); left > absl::ZeroDuration() && !refusing_; left = retry_at - Now()) {
       changed_.WaitFor(mu_, absl::ToChronoNanoseconds(left));
     }
@@ -88,14 +85,51 @@ Status ProduceClient::LearnTopic(std::string_view topic, absl::Duration deadline
   return Error(Reason::kShuttingDown, "the producer is closed");
 }
 
+std::vector<std::string> ProduceClient::TopicsToAsk(std::string_view topic) {
+  std::vector<std::string> names{std::string(topic)};
+  const absl::Duration due = Now() - options_.check_age;
+  for (std::size_t left = std::min(by_check_.size(), kCheckedBeside); left > 0; --left) {
+    Topic* oldest = Find(by_check_.front());
+    if (oldest->checked > due) break;
+    oldest->checked = Now();
+    if (by_check_.front() != topic) names.push_back(by_check_.front());
+    by_check_.splice(by_check_.end(), by_check_, by_check_.begin());
+  }
+  return names;
+}
+
+void ProduceClient::Learned(const std::string& name, StatusOr<TopicImage> image) {
+  const auto found = topics_.find(name);
+  if (image.ok()) {
+    std::unique_ptr<Topic>& known = found != topics_.end() ? found->second : topics_[name];
+    if (known == nullptr) {
+      known = std::make_unique<Topic>();
+      known->by_check = by_check_.insert(by_check_.end(), name);
+    }
+    known->checked = Now();
+    Renew(*known, *std::move(image));
+  } else if (found != topics_.end() && ReasonOf(image.status()) == Reason::kUnknownTopicOrPartition) {
+    Retire(*found->second);
+    by_check_.erase(found->second->by_check);
+    topics_.erase(found);
+  }
+}
+
+void ProduceClient::Retire(Topic& topic) {
+  for (std::shared_ptr<OpenBatch>& batch : topic.batches) {
+    if (batch != nullptr) CloseBatch(topic, &batch);
+  }
+  for (const std::optional<std::uint32_t>& slot : topic.slots) {
+    if (slot.has_value()) retired_.push_back(*slot);
+  }
+  topic.slots.clear();
+}
+
 // Open batches and slots are of one topic id: nothing is carried over to a topic that was created anew.
 void ProduceClient::Renew(Topic& topic, TopicImage image) {
   topic.learn_at = Now() + options_.metadata_age_max;
   if (topic.image.id != image.id) {
-    for (std::shared_ptr<OpenBatch>& batch : topic.batches) {
-      if (batch != nullptr) CloseBatch(topic, &batch);
-    }
-    topic.slots.clear();
+    Retire(topic);
   } else if (image.partitions() < topic.image.partitions()) {
     return;  // partitions are only added: the answer is older than what is known
   }
@@ -139,6 +173,13 @@ void ProduceClient::CloseBatch(Topic& topic, std::shared_ptr<OpenBatch>* batch) 
   *batch = nullptr;
 }
 
+std::uint32_t ProduceClient::TakeSlot() {
+  if (free_slots_.empty()) return next_slot_++;
+  const std::uint32_t slot = free_slots_.back();
+  free_slots_.pop_back();
+  return slot;
+}
+
 bool ProduceClient::Add(Topic& topic, absl::Duration now, const ProduceRecord& record, AckCallback ack) {
   const std::int32_t partitions = topic.image.partitions();
   const PartitionIndex partition = record.partition.has_value() ? *record.partition
@@ -150,7 +191,7 @@ bool ProduceClient::Add(Topic& topic, absl::Duration now, const ProduceRecord& r
   std::shared_ptr<OpenBatch>& batch = topic.batches[index];
   if (batch != nullptr && batch->builder.plain_bytes() + batch->builder.RecordBytes(view) > options_.batch_bytes) CloseBatch(topic, &batch);
   if (batch == nullptr) {
-    if (!topic.slots[index].has_value()) topic.slots[index] = next_slot_++;
+    if (!topic.slots[index].has_value()) topic.slots[index] = TakeSlot();
     batch = std::make_shared<OpenBatch>();
     batch->slot = *topic.slots[index];
     batch->topic_id = topic.image.id;
@@ -189,6 +230,10 @@ Status ProduceClient::Send(std::string_view topic, const ProduceRecord& record, 
     if (known == nullptr || known->learn_at <= now) CORDWOOD_RETURN_IF_ERROR(LearnTopic(topic, deadline));
     CORDWOOD_RETURN_IF_ERROR(WaitForMemory(size + kRecordOverheadBytes, deadline));
     known = Find(topic);
+    if (known == nullptr) {  // it was deleted while this waited
+      CORDWOOD_RETURN_IF_ERROR(LearnTopic(topic, deadline));
+      known = Find(topic);
+    }
     if (record.partition.has_value() && (record.partition->value() < 0 || record.partition->value() >= known->image.partitions())) {
       return Error(Reason::kUnknownTopicOrPartition, "topic \"" + std::string(topic) + "\" has no partition " + ToString(*record.partition) +
                                                          "; it has " + std::to_string(known->image.partitions()));
@@ -199,7 +244,7 @@ Status ProduceClient::Send(std::string_view topic, const ProduceRecord& record, 
   return absl::OkStatus();
 }
 
-absl::Duration ProduceClient::TakeClosed(std::vector<std::shared_ptr<UnbuiltBatch>>* closed) {
+absl::Duration ProduceClient::TakeClosed(std::vector<std::shared_ptr<UnbuiltBatch>>* closed, std::vector<std::uint32_t>* retired) {
   MutexLock lock(mu_);
   const absl::Duration now = Now();
   absl::Duration due = absl::InfiniteDuration();
@@ -213,9 +258,21 @@ absl::Duration ProduceClient::TakeClosed(std::vector<std::shared_ptr<UnbuiltBatc
     CloseBatch(*oldest.topic, &oldest.topic->batches[static_cast<std::size_t>(oldest.partition.value())]);
   }
   closed->swap(closed_);
+  retired->insert(retired->end(), retired_.begin(), retired_.end());
+  retired_.clear();
   posted_ = false;
   loop_knows_ = due != absl::InfiniteDuration();
   return due;
+}
+
+void ProduceClient::SlotFreed(std::uint32_t slot) {
+  MutexLock lock(mu_);
+  free_slots_.push_back(slot);
+}
+
+ProduceClient::Known ProduceClient::known() const {
+  MutexLock lock(mu_);
+  return {topics_.size(), next_slot_};
 }
 
 void ProduceClient::Released(std::size_t bytes, std::size_t records) {

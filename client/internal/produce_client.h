@@ -28,6 +28,7 @@ struct ProduceOptions {
   std::size_t record_bytes_max = 8 * 1024 * 1024;   // a larger record is refused here: no broker takes such a request
   absl::Duration send_timeout = absl::Seconds(60);  // max.block.ms: how long Send() waits for metadata and memory
   absl::Duration metadata_age_max = absl::Minutes(5);  // metadata.max.age.ms: a topic is then looked up again
+  absl::Duration check_age = absl::Seconds(10);     // when another topic is looked up, one that was not for so long is, too: it may be deleted
   Codec codec = Codec::kNone;
   ProduceCoreOptions core;
 };
@@ -62,6 +63,13 @@ class ProduceClient {
   // Flush, then no more; with acks none until the broker has read everything, too. What is left after `timeout` is completed with REQUEST_TIMED_OUT. Idempotent.
   Status Close(absl::Duration timeout);
 
+  // Topics and partitions (slots) that it remembers: about those that there are.
+  struct Known {
+    std::size_t topics = 0;
+    std::size_t slots = 0;
+  };
+  Known known() const;
+
   // Runs on the loop when the connection breaks (a status) and when it is back (OK), for people to read.
   void OnConnectionChange(std::function<void(const Status&)> callback);
 
@@ -72,15 +80,21 @@ class ProduceClient {
   Topic* Find(std::string_view topic) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);  // nullptr: not known
   // Asks a broker, again and again until `deadline` if nothing is known; what is known serves while none answers. OK: it is known now.
   Status LearnTopic(std::string_view topic, absl::Duration deadline) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // `topic`, and behind it some that were not looked up for check_age.
+  std::vector<std::string> TopicsToAsk(std::string_view topic) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void Learned(const std::string& name, StatusOr<TopicImage> image) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Renew(Topic& topic, TopicImage image) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void Retire(Topic& topic) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);  // its id is gone: open batches leave, slots become free after them
   // With acks none a record is completed once the transport has it: until the broker ends the stream it may be under way.
   void WaitForStreamEnd(absl::Duration deadline);
   Status WaitForMemory(std::size_t bytes, absl::Duration deadline) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void CloseBatch(Topic& topic, std::shared_ptr<OpenBatch>* batch) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  std::uint32_t TakeSlot() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // True if the loop must be woken.
   bool Add(Topic& topic, absl::Duration now, const ProduceRecord& record, AckCallback ack) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  // Loop: closes batches that have lingered long enough, takes all closed ones, in order. How long until the next is due.
-  absl::Duration TakeClosed(std::vector<std::shared_ptr<UnbuiltBatch>>* closed);
+  // Loop: closes batches that have lingered long enough, takes all closed ones, in order, and retired slots. How long until the next is due.
+  absl::Duration TakeClosed(std::vector<std::shared_ptr<UnbuiltBatch>>* closed, std::vector<std::uint32_t>* retired);
+  void SlotFreed(std::uint32_t slot);  // loop
   // Loop: the broker knows no topic of this id; the next Send() asks for the name again.
   void TopicGone(TopicId id);
   // Loop: `records` are completed and their callbacks have run.
@@ -91,12 +105,15 @@ class ProduceClient {
   const ProduceOptions options_;
   ProduceSession session_;            // used on the loop alone
 
-  Mutex mu_;
+  mutable Mutex mu_;
   CondVar changed_;                   // memory was released or records were completed
   StringMap<std::unique_ptr<Topic>> topics_ ABSL_GUARDED_BY(mu_);
+  std::list<std::string> by_check_ ABSL_GUARDED_BY(mu_);  // topics by when they were looked up, the longest ago first
   std::list<std::shared_ptr<OpenBatch>> open_ ABSL_GUARDED_BY(mu_);      // by age
   std::vector<std::shared_ptr<UnbuiltBatch>> closed_ ABSL_GUARDED_BY(mu_);  // for the loop, in order
-  std::uint32_t next_slot_ ABSL_GUARDED_BY(mu_) = 0;
+  std::vector<std::uint32_t> retired_ ABSL_GUARDED_BY(mu_);     // slots, for the loop
+  std::vector<std::uint32_t> free_slots_ ABSL_GUARDED_BY(mu_);
+  std::uint32_t next_slot_ ABSL_GUARDED_BY(mu_) = 0;            // of those never given
   std::size_t memory_bytes_ ABSL_GUARDED_BY(mu_) = 0;
   std::uint64_t unfinished_ ABSL_GUARDED_BY(mu_) = 0;  // records
   int hurrying_ ABSL_GUARDED_BY(mu_) = 0;              // calls that wait for completions: while not zero, nothing lingers

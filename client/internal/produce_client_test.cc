@@ -36,11 +36,13 @@ class TalkingLog final : public v1::Log::Service {
   grpc::Status GetMetadata(grpc::ServerContext*, const v1::GetMetadataRequest* request, v1::GetMetadataResponse* response) override {
     ++metadata_calls;
     if (!knows_metadata) return grpc::Status(grpc::StatusCode::UNAVAILABLE, "not now");
-    v1::TopicMetadata* answer = response->add_topics();
-    answer->set_name(request->topics(0));
-    answer->set_topic_id(std::string(16, topic));
-    if (request->topics(0) != "t" || topic == kDeleted) answer->mutable_error()->set_reason(v1::UNKNOWN_TOPIC_OR_PARTITION);
-    for (int i = 0; i < partitions; ++i) answer->add_partitions()->set_partition(i);
+    for (const std::string& name : request->topics()) {
+      v1::TopicMetadata* answer = response->add_topics();
+      answer->set_name(name);
+      answer->set_topic_id(std::string(16, topic));
+      if (name != "t" || topic == kDeleted) answer->mutable_error()->set_reason(v1::UNKNOWN_TOPIC_OR_PARTITION);
+      for (int i = 0; i < partitions; ++i) answer->add_partitions()->set_partition(i);
+    }
     return grpc::Status::OK;
   }
   grpc::Status InitProducer(grpc::ServerContext*, const v1::InitProducerRequest*, v1::InitProducerResponse* response) override {

@@ -38,6 +38,15 @@ void ProduceCore::Enqueue(std::uint32_t slot, ProduceBatch batch) {
   MakeReady(slot);
 }
 
+bool ProduceCore::Release(std::uint32_t slot) {
+  ProducePartition& partition = partitions_[slot];
+  if (!partition.idle()) return false;
+  if (id_.has_value() && id_->first == partition.identity().id) id_.reset();
+  partition.Forget();
+  bound_[slot] = false;
+  return true;
+}
+
 void ProduceCore::StreamOpened() {
   open_ = true;
   writing_ = false;
@@ -146,10 +155,7 @@ void ProduceCore::StreamBroken(const Status& why, absl::Duration now, absl::Dura
 void ProduceCore::ProducerIdArrived(ProducerId id, ProducerEpoch epoch) {
   id_.emplace(id, epoch);
   wants_id_ = false;
-  for (std::uint32_t slot = 0; slot < partitions_.size(); ++slot) {
-    if (partitions_[slot].needs_identity()) partitions_[slot].SetIdentity(id, epoch);
-    MakeReady(slot);
-  }
+  for (std::uint32_t slot = 0; slot < partitions_.size(); ++slot) MakeReady(slot);
 }
 
 void ProduceCore::Tick(absl::Duration now) {

@@ -60,6 +60,9 @@ class ProduceCore {
   // Slots are numbered 0, 1, 2, … in order of calling.
   std::uint32_t AddPartition();
   void Enqueue(std::uint32_t slot, ProduceBatch batch);
+  // The slot is for another partition from now on. False, and nothing happens, while it has batches that are not completed. Should the
+  // partition come back, it begins under a producer id that the broker has never seen from it.
+  bool Release(std::uint32_t slot);
 
   void StreamOpened();
   void StreamBroken(const Status& why, absl::Duration now, absl::Duration backoff);

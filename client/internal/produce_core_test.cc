@@ -43,6 +43,25 @@ TEST_F(ProduceCoreTest, NothingIsSentBeforeAProducerIdIsThere) {
   EXPECT_TRUE(core_.NextMessage(now_).has_value());
 }
 
+// The sequences of a partition that comes back begin anew: under the old id a broker would take them for repeats.
+TEST_F(ProduceCoreTest, AReleasedSlotBeginsAnewUnderAnIdTheBrokerHasNotSeenFromIt) {
+  Open(2);
+  Enqueue("a", 1, 0);
+  Enqueue("b", 1, 1);
+  EXPECT_FALSE(core_.Release(0));
+  SendAll();
+  AnswerAll();
+  EXPECT_TRUE(core_.Release(0));
+  Enqueue("c", 1, 1);
+  Enqueue("d", 1, 0);
+  EXPECT_TRUE(core_.wants_producer_id());
+  GiveId();
+  SendAll();
+  AnswerAll();
+  EXPECT_EQ(logs_[0].values, (Values{"a0", "d0"}));
+  EXPECT_EQ(logs_[1].values, (Values{"b0", "c0"}));
+}
+
 TEST_F(ProduceCoreTest, WithNothingToSendNoProducerIdIsWanted) {
   core_.AddPartition();
   core_.StreamOpened();

@@ -282,6 +282,14 @@ void ProducePartition::FailAll(const std::optional<Status>& status, std::vector<
   retry_at_ = -absl::InfiniteDuration();  // nobody would wake what comes next
 }
 
+void ProducePartition::Forget() {
+  identity_ = {kNoProducerId, ProducerEpoch{-1}, Sequence{0}};
+  draining_ = false;
+  alone_left_ = 0;
+  refusals_ = 0;
+  retry_at_ = -absl::InfiniteDuration();
+}
+
 bool ProducePartition::Invariants() const {
   if (in_flight_.size() > in_flight_max_) return false;
   // What has no sequence yet stands behind what has one.

@@ -104,6 +104,8 @@ class ProducePartition {
   // Completes pending batches created at or before `created_max`, in order, with the last refusal; with REQUEST_TIMED_OUT where there was
   // none, or where it was definite but an earlier attempt may have been appended.
   void Expire(absl::Duration created_max, std::vector<Completion>* completions);
+  // As new: only when idle().
+  void Forget();
   // Completes everything with `status`; without one each batch as if its time had come, by whether it was sent.
   void FailAll(const std::optional<Status>& status, std::vector<Completion>* completions);
 

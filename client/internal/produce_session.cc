@@ -29,7 +29,7 @@ bool EndsForGood(const Status& why) {
 void ProduceSession::Drain() {
   if (closed_) return;
   std::vector<std::shared_ptr<UnbuiltBatch>> batches;
-  const absl::Duration due = source_.take(&batches);
+  const absl::Duration due = source_.take(&batches, &retired_);
   for (const auto& batch : batches) Build(*batch);
   if (due != absl::InfiniteDuration() && linger_timer_ == 0) {
     linger_timer_ = loop_.After(std::max(due, absl::ZeroDuration()), [this] {
@@ -99,9 +99,18 @@ void ProduceSession::RunCallbacks() {
   }
 }
 
+void ProduceSession::FreeRetired() {
+  std::erase_if(retired_, [this](std::uint32_t slot) {
+    if (!core_.Release(slot)) return false;
+    source_.slot_freed(slot);
+    return true;
+  });
+}
+
 void ProduceSession::Pump() {
   if (closed_) return;
   RunCallbacks();
+  FreeRetired();
   if (core_.wants_stream() && !call_ && reopen_timer_ == 0) OpenStream();
   if (core_.wants_producer_id() && !init_call_ && reopen_timer_ == 0) AskProducerId();
   SendMessages();

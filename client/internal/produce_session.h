@@ -22,7 +22,7 @@ namespace cordwood::client {
 
 // Records of one partition that will be one batch.
 struct UnbuiltBatch {
-  std::uint32_t slot = 0;          // the producer's number of the partition, from 0 without holes; for one topic id for good
+  std::uint32_t slot = 0;          // the producer's number of the partition, from 0 without holes; another's once it was freed
   TopicId topic_id;
   PartitionIndex partition;
   RecordBatchBuilder builder;
@@ -33,8 +33,11 @@ struct UnbuiltBatch {
 
 // What the session asks of the producer, on the loop's thread.
 struct ProduceSource {
-  // Appends the batches that are ready, in order; how long until the next is due, InfiniteDuration: nothing waits.
-  std::function<absl::Duration(std::vector<std::shared_ptr<UnbuiltBatch>>*)> take;
+  // Appends the batches that are ready, in order, and the slots of which none will come any more; how long until the next batch is due,
+  // InfiniteDuration: nothing waits.
+  std::function<absl::Duration(std::vector<std::shared_ptr<UnbuiltBatch>>*, std::vector<std::uint32_t>* retired)> take;
+  // A retired slot's batches are completed: it may stand for another partition.
+  std::function<void(std::uint32_t slot)> slot_freed;
   // The broker refused a batch because it knows no such topic or partition.
   std::function<void(TopicId)> topic_gone;
   // So many records are completed and their callbacks have run.
@@ -81,7 +84,7 @@ class ProduceSession {
   void OnConnectionChange(std::function<void(const Status&)> callback) { on_change_ = std::move(callback); }
 
  private:
-  // Does not change once it is given.
+  // Does not change before the slot is freed.
   struct Name {
     TopicId topic_id;
     PartitionIndex partition;
@@ -98,6 +101,7 @@ class ProduceSession {
   void MoveOn(const std::shared_ptr<grpc::Channel>& channel, const Status& why);
   void Reopen(absl::Duration wait);
   void RunCallbacks();
+  void FreeRetired();
   void RunCallbacks(PartitionIndex partition, const Completion& completion);
 
   ClientLoop& loop_;
@@ -110,6 +114,7 @@ class ProduceSession {
 
   ProduceCore core_;
   std::deque<Name> names_;                  // by slot
+  std::vector<std::uint32_t> retired_;      // slots that are freed once their batches are completed
   std::shared_ptr<grpc::Channel> channel_;  // of call_
   Call::Handle call_;
   Call::Handle init_call_;
