@@ -19,6 +19,12 @@ class ShardPoisonTest : public ShardFixture {
     EXPECT_THAT(store_->Sync(), FailsWith(Reason::kPoisoned));
     EXPECT_THAT(store_->Tick(), FailsWith(Reason::kPoisoned));
   }
+  // The shard once, by its path, and what the operator is to do.
+  void ExpectSaid(const std::string& text) {
+    const std::string message = MessageOf(store_->poison_status());
+    EXPECT_THAT(message, ::testing::StartsWith(options_.directory + ": takes no more writes" + text));
+    EXPECT_EQ(message.rfind(options_.directory), 0u) << "named twice: " << message;
+  }
   // What was synced before the fault is read from the poisoned shard and from the one that is opened after it.
   void ExpectKept(const std::string& value) {
     ASSERT_OK(OpenLog());
@@ -51,6 +57,7 @@ TEST_F(ShardPoisonTest, AFullDiskAtALogAppendPoisons) {
   files_->Fail(FailingCall::kAppend, ".log", /*no_space=*/true);
   EXPECT_THAT(Append("lost").status(), FailsWith(Reason::kPoisoned));
   ExpectPoisoned();
+  ExpectSaid("; free space on its disk, then restart the broker: write or sync: IO error: No space left on device");
   ExpectKept("kept");
 }
 
@@ -60,6 +67,7 @@ TEST_F(ShardPoisonTest, AFailedLogSyncPoisons) {
   files_->Fail(FailingCall::kSync, ".log");
   EXPECT_THAT(store_->Sync(), FailsWith(Reason::kPoisoned));
   ExpectPoisoned();
+  ExpectSaid("; see to its disk, then restart the broker: write or sync: IO error");
   ExpectKept("kept");
 }
 
@@ -84,6 +92,7 @@ TEST_F(ShardPoisonTest, AFailedWriteOfTheSyncedFilePoisons) {
   files_->Fail(FailingCall::kRandomWrite, ".synced");
   EXPECT_THAT(store_->Tick(), FailsWith(Reason::kPoisoned));
   ExpectPoisoned();
+  ExpectSaid("; see to its disk, then restart the broker: " + std::filesystem::path(options_.synced_file).filename().string() + ": IO error");
   ExpectKept("kept");
 }
 

@@ -59,7 +59,7 @@ Status ShardStore::Write(WriteGroup& group, bool no_slowdown) {
   write.no_slowdown = no_slowdown;
   const rocksdb::Status written = db_->Write(write, group.batch_.get());
   if (written.IsIncomplete()) return Error(Reason::kThrottled, options_.directory + ": the disk does not keep up");
-  if (!written.ok()) return Poison("write: " + written.ToString());
+  if (!written.ok()) return Poison("write", written);
   group.Clear();
   return absl::OkStatus();
 }
@@ -68,10 +68,10 @@ Status ShardStore::Sync() {
   if (poisoned()) return poison_status();
   const std::uint64_t last = db_->GetLatestSequenceNumber();
   const rocksdb::Status synced = db_->SyncWAL();
-  if (!synced.ok()) return Poison("sync: " + synced.ToString());
+  if (!synced.ok()) return Poison("sync", synced);
   synced_sequence_ = last;
   const Status marked = synced_file_->Mark(last);
-  return marked.ok() ? marked : Poison(MessageOf(marked));
+  return marked.ok() ? marked : PoisonBySyncedFile(marked);
 }
 
 Status ShardStore::Tick() {
@@ -85,7 +85,7 @@ Status ShardStore::Tick() {
 
 Status ShardStore::WriteSyncedFile() {
   const Status written = synced_file_->Write(synced_sequence_);
-  return written.ok() ? written : Poison(MessageOf(written));
+  return written.ok() ? written : PoisonBySyncedFile(written);
 }
 
 Status ShardStore::WriteDurably(WriteGroup& group) {
@@ -99,7 +99,7 @@ Status ShardStore::Close() {
   rocksdb::FlushOptions flush;
   flush.allow_write_stall = true;
   const rocksdb::Status flushed = db_->Flush(flush);
-  if (!flushed.ok()) return Poison("flush: " + flushed.ToString());
+  if (!flushed.ok()) return Poison("flush", flushed);
   WriteGroup group;
   group.Put(ShardKey(MetadataKind::kCleanStop).view(), "");
   CORDWOOD_RETURN_IF_ERROR(WriteDurably(group));
@@ -115,9 +115,20 @@ void ShardStore::StageEpochFloor(WriteGroup& group, LeaderEpoch floor) {
 
 Status ShardStore::poison_status() const { return poison_cause_->status(); }
 
-// The first cause stays.
-Status ShardStore::Poison(const std::string& cause) {
-  poison_cause_->Set(Error(Reason::kPoisoned, options_.directory + ": takes no more writes until restart: " + cause));
+Status ShardStore::Poison(std::string_view during, const rocksdb::Status& cause) {
+  return Poison(cause.IsNoSpace() ? "free space on its disk" : "see to its disk", std::string(during) + ": " + TextWithin(cause, options_.directory));
+}
+
+// Its path stands beside the directory and begins alike.
+Status ShardStore::PoisonBySyncedFile(const Status& cause) {
+  const std::string folder = options_.synced_file.substr(0, options_.synced_file.rfind('/') + 1);
+  const std::string message = MessageOf(cause);
+  return Poison("see to its disk", message.starts_with(folder) ? message.substr(folder.size()) : message);
+}
+
+// The first cause stays. Why nothing less than a restart: docs/decisions/0009.
+Status ShardStore::Poison(std::string_view first_step, const std::string& cause) {
+  poison_cause_->Set(Error(Reason::kPoisoned, options_.directory + ": takes no more writes; " + std::string(first_step) + ", then restart the broker: " + cause));
   poisoned_.store(true, std::memory_order_release);
   return poison_status();
 }

@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "absl/time/time.h"
 #include "storage/base/clock.h"
@@ -19,6 +20,7 @@ namespace rocksdb {
 class DB;
 class Env;
 class EventListener;
+class Status;
 }  // namespace rocksdb
 
 namespace cordwood {
@@ -101,7 +103,9 @@ class ShardStore {
   Status Write(WriteGroup& group, bool no_slowdown);
   Status WriteDurably(WriteGroup& group);
   Status WriteSyncedFile();
-  Status Poison(const std::string& cause);
+  Status Poison(std::string_view during, const rocksdb::Status& cause);
+  Status PoisonBySyncedFile(const Status& cause);
+  Status Poison(std::string_view first_step, const std::string& cause);
   rocksdb::Env& env() const;
 
   // Constant after Open.
