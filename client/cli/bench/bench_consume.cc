@@ -3,13 +3,12 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <utility>
 
 #include "client/cli/bench/bench_commands.h"
-#include "client/cli/bench/bench_report.h"
+#include "client/cli/bench/bench_run.h"
 #include "client/cli/bench/open_loop.h"
 #include "client/cli/interrupt.h"
-#include "client/cli/session.h"
-#include "client/failure.h"
 
 namespace cordwood::client {
 namespace {
@@ -30,7 +29,7 @@ class Reader {
     return assigned;
   }
 
-  void Run(Consumer& consumer) {
+  BenchResult Run(Consumer& consumer) {
     BenchProgress progress(global_, plan_.records + plan_.warm_up_records);
     std::int64_t heard_ns = MonotonicNs();
     while (result_.records < plan_.records && !Interrupted()) {
@@ -54,9 +53,8 @@ class Reader {
       }
     }
     Finish();
+    return std::move(result_);
   }
-
-  const BenchResult& result() const { return result_; }
 
  private:
   // Offsets without records (as compaction leaves them) are not seen here; then the wait for more ends with the timeout.
@@ -131,20 +129,13 @@ class Reader {
 }  // namespace
 
 ExitCode BenchConsume(const GlobalOptions& global, const BenchOptions& options) {
-  const auto plan = MakeBenchPlan(global, options);
-  if (!plan.ok()) return ReportUsage(global, MessageOf(plan.status()));
-  CatchInterrupts();
-  const auto fail = [&](const Failure& failure) { return Report(global, ToStatus(failure.code(), failure.message())); };
-  auto client = ConnectClient(global);
-  if (!client.ok()) return Report(global, client.status());
-  const auto topic = DescribeForBench(*client, options, *plan);
-  if (!topic) return fail(topic.error());
-  auto consumer = client->NewConsumer();
-  if (!consumer) return fail(consumer.error());
-  Reader reader(global, options, *plan);
-  if (const auto assigned = reader.Assign(*consumer, *topic); !assigned) return fail(assigned.error());
-  reader.Run(*consumer);
-  return ReportBench(global, options, *plan, *topic, reader.result());
+  return RunBench(global, options, [&](const BenchPlan& plan, Client& client, const TopicDescription& topic) -> Result<BenchResult> {
+    auto consumer = client.NewConsumer();
+    if (!consumer) return consumer.error();
+    Reader reader(global, options, plan);
+    if (const auto assigned = reader.Assign(*consumer, topic); !assigned) return assigned.error();
+    return reader.Run(*consumer);
+  });
 }
 
 }  // namespace cordwood::client

@@ -7,12 +7,10 @@
 #include <string>
 
 #include "client/cli/bench/bench_commands.h"
-#include "client/cli/bench/bench_report.h"
+#include "client/cli/bench/bench_run.h"
 #include "client/cli/bench/open_loop.h"
 #include "client/cli/bench/payloads.h"
 #include "client/cli/interrupt.h"
-#include "client/cli/session.h"
-#include "client/failure.h"
 #include "storage/base/mutex.h"
 
 namespace cordwood::client {
@@ -136,21 +134,15 @@ class RoundTrips {
 }  // namespace
 
 ExitCode BenchE2e(const GlobalOptions& global, const BenchOptions& options) {
-  const auto plan = MakeBenchPlan(global, options);
-  if (!plan.ok()) return ReportUsage(global, MessageOf(plan.status()));
-  CatchInterrupts();
-  const auto fail = [&](const Failure& failure) { return Report(global, ToStatus(failure.code(), failure.message())); };
-  auto client = ConnectClient(global);
-  if (!client.ok()) return Report(global, client.status());
-  const auto topic = DescribeForBench(*client, options, *plan);
-  if (!topic) return fail(topic.error());
-  auto consumer = client->NewConsumer();
-  if (!consumer) return fail(consumer.error());
-  RoundTrips trips(global, options, *plan, *topic);
-  auto producer = client->NewProducer(plan->producer);  // goes before what its callbacks touch
-  if (!producer) return fail(producer.error());
-  if (const auto assigned = trips.Assign(*consumer); !assigned) return fail(assigned.error());
-  return ReportBench(global, options, *plan, *topic, trips.Run(*producer, *consumer));
+  return RunBench(global, options, [&](const BenchPlan& plan, Client& client, const TopicDescription& topic) -> Result<BenchResult> {
+    auto consumer = client.NewConsumer();
+    if (!consumer) return consumer.error();
+    RoundTrips trips(global, options, plan, topic);
+    auto producer = client.NewProducer(plan.producer);  // goes before what its callbacks touch
+    if (!producer) return producer.error();
+    if (const auto assigned = trips.Assign(*consumer); !assigned) return assigned.error();
+    return trips.Run(*producer, *consumer);
+  });
 }
 
 }  // namespace cordwood::client

@@ -11,12 +11,10 @@
 #include <vector>
 
 #include "client/cli/bench/bench_commands.h"
-#include "client/cli/bench/bench_report.h"
+#include "client/cli/bench/bench_run.h"
 #include "client/cli/bench/open_loop.h"
 #include "client/cli/bench/payloads.h"
 #include "client/cli/interrupt.h"
-#include "client/cli/session.h"
-#include "client/failure.h"
 #include "storage/base/mutex.h"
 #include "storage/base/thread_name.h"
 
@@ -172,25 +170,16 @@ BenchResult Collect(ProduceRun& run, const std::deque<Sender>& senders) {
 }  // namespace
 
 ExitCode BenchProduce(const GlobalOptions& global, const BenchOptions& options) {
-  const auto plan = MakeBenchPlan(global, options);
-  if (!plan.ok()) return ReportUsage(global, MessageOf(plan.status()));
-  CatchInterrupts();
-  const auto fail = [&](const Failure& failure) { return Report(global, ToStatus(failure.code(), failure.message())); };
-  auto client = ConnectClient(global);
-  if (!client.ok()) return Report(global, client.status());
-  const auto topic = DescribeForBench(*client, options, *plan);
-  if (!topic) return fail(topic.error());
-
-  const bool chosen = plan->all_partitions || plan->partitions.has_value();
-  ProduceRun run(options, *plan, chosen ? PartitionsOfPlan(*plan, *topic) : std::vector<std::int32_t>{});
-  std::deque<Sender> senders;
-  for (int i = 0; i < plan->producers; ++i) {
-    auto producer = client->NewProducer(plan->producer);
-    if (!producer) return fail(producer.error());
-    senders.emplace_back(run, *std::move(producer), i);
-  }
-  {
-    BenchProgress progress(global, plan->records + plan->warm_up_records);
+  return RunBench(global, options, [&](const BenchPlan& plan, Client& client, const TopicDescription& topic) -> Result<BenchResult> {
+    const bool chosen = plan.all_partitions || plan.partitions.has_value();
+    ProduceRun run(options, plan, chosen ? PartitionsOfPlan(plan, topic) : std::vector<std::int32_t>{});
+    std::deque<Sender> senders;
+    for (int i = 0; i < plan.producers; ++i) {
+      auto producer = client.NewProducer(plan.producer);
+      if (!producer) return producer.error();
+      senders.emplace_back(run, *std::move(producer), i);
+    }
+    BenchProgress progress(global, plan.records + plan.warm_up_records);
     const std::int64_t start_ns = MonotonicNs();
     for (Sender& sender : senders) sender.Start(start_ns);
     while (!run.AwaitSenders()) {
@@ -198,8 +187,8 @@ ExitCode BenchProduce(const GlobalOptions& global, const BenchOptions& options) 
       progress.Show(acknowledged, acknowledged * run.payloads.record_bytes());
     }
     for (Sender& sender : senders) sender.Join();
-  }
-  return ReportBench(global, options, *plan, *topic, Collect(run, senders));
+    return Collect(run, senders);
+  });
 }
 
 }  // namespace cordwood::client

@@ -127,22 +127,6 @@ double ProcessCpuSeconds() {
   return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 
-Result<TopicDescription> DescribeForBench(Client& client, const BenchOptions& options, const BenchPlan& plan) {
-  auto topic = client.admin().DescribeTopic(options.topic);
-  if (!topic || !plan.partitions.has_value()) return topic;
-  const std::int32_t last = plan.partitions->back();
-  if (static_cast<std::size_t>(last) < topic->leaders.size()) return topic;
-  return Failure(Errc::kUnknownTopicOrPartition, "topic \"" + options.topic + "\" has no partition " + std::to_string(last) + "; it has " +
-                                                     std::to_string(topic->leaders.size()) + ", from 0");
-}
-
-std::vector<std::int32_t> PartitionsOfPlan(const BenchPlan& plan, const TopicDescription& topic) {
-  if (plan.partitions.has_value()) return *plan.partitions;
-  std::vector<std::int32_t> all(topic.leaders.size());
-  for (std::size_t i = 0; i < all.size(); ++i) all[i] = static_cast<std::int32_t>(i);
-  return all;
-}
-
 ExitCode ReportBench(const GlobalOptions& global, const BenchOptions& options, const BenchPlan& plan, const TopicDescription& topic, const BenchResult& result) {
   StdoutWriter out;
   if (result.records > 0 && global.output == OutputForm::kJson) PrintJson(global, options, plan, topic, result, out);

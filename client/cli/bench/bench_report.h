@@ -30,11 +30,6 @@ struct BenchResult {
   std::vector<NamedLatency> latencies;
 };
 
-// The topic as the broker describes it, for the report; kUnknownTopicOrPartition also for a partition of the plan that it does not have.
-Result<TopicDescription> DescribeForBench(Client& client, const BenchOptions& options, const BenchPlan& plan);
-// The partitions that the plan names: those of its list, else all of the topic.
-std::vector<std::int32_t> PartitionsOfPlan(const BenchPlan& plan, const TopicDescription& topic);
-
 // To stdout; the exit code, after the failure, if there is one, has been said on stderr.
 ExitCode ReportBench(const GlobalOptions& global, const BenchOptions& options, const BenchPlan& plan, const TopicDescription& topic, const BenchResult& result);
 
