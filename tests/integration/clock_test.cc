@@ -56,7 +56,7 @@ class ClockSetBackTest : public BrokerTest {
 TEST_F(ClockSetBackTest, NothingExpiresEarlyAndNothingIsRefused) {
   CreateBriefTopic("ahead");
   CreateBriefTopic("old");  // retention looks at the topics in the order of their names
-  ASSERT_EQ(broker_->Terminate(), 0);
+  ASSERT_EQ(Stop(), 0);
   ASSERT_EQ(AppendByAClockAt(now_ms_ + kHourMs, "ahead", "a", Stamp(7, 0)), absl::OkStatus());
   ASSERT_EQ(AppendByAClockAt(now_ms_ - kHourMs, "old", "gone"), absl::OkStatus());
   Start();

@@ -28,7 +28,7 @@ class DiskFullTest : public BrokerTest {
   }
   void TearDown() override {
     if (broker_ != nullptr) {
-      EXPECT_LE(broker_->Terminate(), 1);  // 1: a shard that could not be closed cleanly
+      EXPECT_LE(Stop(), 1);  // 1: a shard that could not be closed cleanly
     }
     BrokerTest::TearDown();
     broker_.reset();
