@@ -102,6 +102,8 @@ void CheckBatch(const RecordBatchView& batch) {
 }
 
 void CheckBatches(std::string_view bytes) {
+  const StatusOr<RecordBatchView> whole = RecordBatchView::Parse(bytes);
+  CORDWOOD_CHECK(whole.ok() ? whole->bytes() == bytes : IsRefusal(whole.status()));
   while (!bytes.empty()) {
     const std::string_view before = bytes;
     const StatusOr<RecordBatchView> batch = RecordBatchView::TakeFirst(&bytes);

@@ -34,9 +34,10 @@ void TakeName(FuzzInput* in, bool stream, Message* message) {
   if (stream && how < 0x80) message->set_handle(1 + how % 3);
   if (how >= 0xF0) message->set_handle(static_cast<std::uint32_t>(in->Number()));
   if (stream && how >= 0x60 && how < 0x80) return;  // by handle alone
-  message->set_topic(TakeTopic(in));
+  if (how < 0xE0 || how >= 0xE4) message->set_topic(TakeTopic(in));
+  if (how >= 0xE0 && how < 0xE8) message->set_topic_id(kTheTopicId);
   if (how >= 0xF8) message->set_topic_id(in->Text());
-  if (how != 0xEF) message->set_partition(TakePartition(in));
+  if (how < 0xE8 || how >= 0xF0) message->set_partition(TakePartition(in));  // else as the keys say, or round robin
 }
 
 // Well-made at the current time, unless the input says otherwise.
@@ -184,10 +185,11 @@ std::string TakeMethod(FuzzInput* in, bool* streaming) {
   constexpr const char* kMethods[] = {
       "Log/ProduceStream", "Log/FetchStream", "Log/Produce", "Log/Fetch", "Log/ListOffsets", "Log/DeleteRecords", "Log/InitProducer", "Log/GetMetadata",
       "Log/OffsetForLeaderEpoch", "Admin/CreateTopic", "Admin/ListTopics", "Admin/DescribeTopic", "Admin/CreatePartitions", "Admin/AlterTopicConfig",
-      "Admin/DescribeBroker", "Admin/DescribeCluster", "Admin/DeleteTopic", "Log/Nothing"};
+      "Admin/DescribeBroker", "Admin/DescribeCluster", "Admin/DeleteTopic", "Log/Nothing", "Health/Check", "Health/Watch"};
   const std::size_t method = in->Below(std::size(kMethods));
   *streaming = method < 2;
-  return std::string("/cordwood.v1.") + kMethods[method];
+  const std::string name = kMethods[method];
+  return (name.starts_with("Health") ? "/grpc.health.v1." : "/cordwood.v1.") + name;
 }
 
 }  // namespace cordwood::testing

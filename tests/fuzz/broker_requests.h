@@ -10,6 +10,9 @@
 
 namespace cordwood::testing {
 
+// Stands for the id of the input's topic, which only the broker knows.
+inline constexpr char kTheTopicId[] = "?";
+
 // On a stream partitions may go by handles, bound or not.
 v1::ProduceRequest TakeProduceRequest(FuzzInput* in, bool stream, std::uint64_t seq);
 v1::FetchRequest TakeFetchRequest(FuzzInput* in, bool stream, std::uint64_t seq);

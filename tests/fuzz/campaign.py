@@ -25,6 +25,7 @@ OPTIONS = {
     # The same of the broker's threads.
     "broker_calls": "-detect_leaks=0 -len_control=0 -max_len=1024 -timeout=300 -rss_limit_mb=6000 -reload=0",
 }
+ROUNDS = {"broker_calls": 3}  # times --round: reading its corpus takes a minute
 SANITIZER_OPTIONS = "allocator_may_return_null=1:detect_stack_use_after_return=1"
 GRACE_SECONDS = 30  # from the end of a run's time, or an interruption, to its kill
 ARTIFACTS = ("crash-", "leak-", "oom-", "timeout-")  # slow-unit- is a remark
@@ -151,7 +152,7 @@ class Campaign:
         if self._arguments.cpu_hours is None:
             self._left[target] -= 1
             return self._arguments.seconds
-        return self._arguments.round
+        return self._arguments.round * ROUNDS.get(target, 1)
 
     def _next(self):
         """The target that has had least, of those that have something left and do not run; one alone may run in every slot."""
@@ -189,7 +190,7 @@ def main():
     length = parser.add_mutually_exclusive_group()
     length.add_argument("--seconds", type=int, default=60, help="for each target, once (60)")
     length.add_argument("--cpu-hours", type=float, help="until each target has had so many, earlier runs counted")
-    parser.add_argument("--round", type=int, default=300, help="seconds of one run of --cpu-hours (300)")
+    parser.add_argument("--round", type=int, default=300, help="seconds of one run of --cpu-hours (300); thrice that for broker_calls")
     parser.add_argument("--only", choices=TARGETS, metavar="TARGET", help=", ".join(TARGETS))
     parser.add_argument("--jobs", type=int, default=1, help="processes at a time (1)")
     parser.add_argument("--summary", action="store_true", help="print the ledger's table and run nothing")

@@ -16,7 +16,7 @@ FILES = {
     "codec_frame": ["storage/record/compression.cc", "storage/record/gzip.cc", "storage/record/lz4.cc", "storage/record/snappy.cc", "storage/record/zstd.cc"],
     "wire_request": ["broker/grpc/log_wire*.cc"],
     "fetch_answer": ["client/internal/fetch_core.cc", "client/internal/stream_codec.cc"],
-    "produce_answer": ["client/internal/produce_core.cc", "client/internal/produce_partition.cc"],
+    "produce_answer": ["client/internal/produce_core.cc", "client/internal/produce_partition.cc", "client/internal/stream_codec.cc"],
     "configuration": ["broker/server/config*.cc", "broker/server/command_line.cc", "broker/metadata/topic_config.cc"],
     "disk_bytes": ["storage/log/*.cc", "!storage/log/index_pacer.cc", "!storage/log/retention_plan.cc", "!storage/log/sequence_gate.cc",
                    "storage/shard/data_dir.cc", "storage/shard/internal/synced_file.cc", "broker/metadata/image_builder.cc"],

@@ -61,6 +61,7 @@ void CheckEpochs(FuzzInput* in) {
     if (what % 4 == 1) cache->TruncateTo(offset);
     if (what % 4 == 2) cache->TruncateFrom(offset);
     if (what % 4 == 3) CORDWOOD_CHECK(cache->EndOf(epoch, offset).epoch <= epoch || cache->EndOf(epoch, offset).epoch == kNoLeaderEpoch);
+    if (what % 4 == 3) CORDWOOD_CHECK(cache->EpochAt(offset) == kNoLeaderEpoch || cache->EpochAt(offset) <= cache->latest()->epoch);
     CORDWOOD_CHECK(cache->Invariants().ok());
     CORDWOOD_CHECK(EpochCache::Decode(cache->Encode()).ok());
   }

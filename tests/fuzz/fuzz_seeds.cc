@@ -168,6 +168,7 @@ void ConfigurationSeeds(const std::string& root) {
   }
   corpus.Add(Choice(0) + file);
   corpus.Add(Choice(0) + "listeners = [::1]:9600\ndata.dir=/srv/log\n");
+  corpus.Add(Choice(0) + "queued.max.request.bytes = 2097152\nsocket.request.max.bytes = 4194304\n");
   corpus.Add(Choice(1) + "--data-dir\n/srv/a b\n--listen\n127.0.0.1:0\n--insecure\n--config\nx");
   corpus.Add(Choice(2) + environment);
   std::string topic;
@@ -261,6 +262,15 @@ void CallSeeds(const std::string& root) {
     corpus.Add(calls);
     corpus.Add(calls + ProduceCall(1) + "\x0A\1" + std::string("\0\0\0\1\2", 5) + ProduceCall(1));  // records deleted in between
   }
+  // By the topic's id; where the key says; epochs to fetch with that are none; every question there is.
+  const std::string by_id = std::string("\0\1\xE0\0\0", 5) + std::string("\0\0\0\0\0\2hi\0\0", 10);
+  const std::string by_key = std::string("\0\1\xE8\0\3\0\1\1k\1v", 11);
+  std::string diverging = ProduceCall(0) + ProduceCall(0);
+  for (const char offset : {'\0', '\x81'}) {
+    diverging += std::string("\x09\1\x80\0\0\0", 6) + offset + "\xE0\5" + std::string("\6\x7D\0\0\0\0", 6) + offset + "\xE0\5";
+  }
+  const std::string questions = std::string("\x10\0\x11\1\0\0\3\0\0\0\1\1\0\x11\0\0\0\0\1\2", 20);
+  for (const std::string& calls : {by_id + by_key + by_id, diverging, questions, by_key + questions + diverging + by_id}) corpus.Add(Choice(2) + calls);
   std::mt19937 random(7);
   for (std::size_t length = 32; length <= 1024; length *= 2) {
     for (int i = 0; i < 3; ++i) {

@@ -4,7 +4,7 @@
 # found. usage: tests/fuzz/run.sh [--seconds N | --cpu-hours N | --summary | --coverage [--lines]] [--only TARGET] [--jobs J] [--no-build]
 #   --seconds N    each target once, for so long; 60 by default
 #   --cpu-hours N  round robin until each target has had so many CPU-hours, those of earlier runs counted; stopped and started again at will
-#   --round N      seconds of one turn of --cpu-hours, 300 by default
+#   --round N      seconds of one turn of --cpu-hours, 300 by default; broker_calls has thrice that
 #   --summary      what the ledger says of all runs so far
 #   --coverage     builds the coverage preset, replays the corpora there and prints what they reach; --lines: and which lines they do not
 #   --only T       one target: batch_bytes, built_batch, codec_frame, wire_request, fetch_answer, produce_answer, configuration, disk_bytes,

@@ -146,6 +146,24 @@ class CallSequence {
     request.set_partitions(static_cast<std::int32_t>(1 + in_.Below(kFuzzPartitionsMax)));
     v1::CreateTopicResponse response;
     CORDWOOD_CHECK(broker_.Call(broker_.client().admin(), &v1::Admin::Stub::CreateTopic, request, &response).ok());
+    topic_id_ = response.topic().topic_id();
+    CORDWOOD_CHECK(topic_id_.size() == 16);
+  }
+  template <class Names>
+  void FillTopicIds(Names* names) const {
+    for (auto& name : *names) {
+      if (name.topic_id() == kTheTopicId) name.set_topic_id(topic_id_);
+    }
+  }
+  v1::ProduceRequest NextProduce(bool stream) {
+    v1::ProduceRequest request = TakeProduceRequest(&in_, stream, ++seq_);
+    FillTopicIds(request.mutable_entries());
+    return request;
+  }
+  v1::FetchRequest NextFetch(bool stream) {
+    v1::FetchRequest request = TakeFetchRequest(&in_, stream, ++seq_);
+    FillTopicIds(request.mutable_partitions());
+    return request;
   }
   void DeleteTopics() {
     v1::ListTopicsResponse topics;
@@ -184,7 +202,7 @@ class CallSequence {
   }
 
   void Produce() {
-    const v1::ProduceRequest request = TakeProduceRequest(&in_, false, ++seq_);
+    const v1::ProduceRequest request = NextProduce(false);
     const auto ends = ledger_.ends();
     v1::ProduceResponse response;
     if (!broker_.Call(broker_.client().log(), &v1::Log::Stub::Produce, request, &response).ok()) return;
@@ -193,7 +211,7 @@ class CallSequence {
   }
   void SendProduce() {
     if (!produce_.has_value()) produce_.emplace(broker_.client());
-    produce_->Send(TakeProduceRequest(&in_, true, ++seq_));
+    produce_->Send(NextProduce(true));
   }
   void FinishProduce() {
     if (!produce_.has_value()) return;
@@ -202,10 +220,10 @@ class CallSequence {
   }
   void SendFetch() {
     if (fetch_ == nullptr) fetch_ = std::make_unique<OpenFetchStream>(broker_.client());
-    fetch_->Send(TakeFetchRequest(&in_, true, ++seq_));
+    fetch_->Send(NextFetch(true));
   }
   void Fetch() {
-    const v1::FetchRequest request = TakeFetchRequest(&in_, false, ++seq_);
+    const v1::FetchRequest request = NextFetch(false);
     v1::FetchResponse response;
     const absl::Duration patience = request.max_wait_ms() > 0 ? kImpatience : kPatience;
     if (!broker_.Call(broker_.client().log(), &v1::Log::Stub::Fetch, request, &response, patience).ok()) return;
@@ -270,9 +288,15 @@ class CallSequence {
     v1::DescribeTopicResponse response;
     broker_.Call(broker_.client().admin(), &v1::Admin::Stub::DescribeTopic, request, &response).IgnoreError();
     v1::GetMetadataRequest asked;
+    if (in_.Flag()) asked.add_topic_ids(in_.Flag() ? topic_id_ : in_.Text());
+    asked.set_brokers_only(in_.Flag());
     for (std::size_t left = in_.Below(3); left > 0; --left) asked.add_topics(in_.Byte() >= 0xE0 ? in_.Text() : kFuzzTopic);
     v1::GetMetadataResponse known;
     broker_.Call(broker_.client().log(), &v1::Log::Stub::GetMetadata, asked, &known).IgnoreError();
+    v1::DescribeBrokerResponse broker;
+    CORDWOOD_CHECK(broker_.Call(broker_.client().admin(), &v1::Admin::Stub::DescribeBroker, v1::DescribeBrokerRequest(), &broker).ok());
+    v1::DescribeClusterResponse cluster;
+    CORDWOOD_CHECK(broker_.Call(broker_.client().admin(), &v1::Admin::Stub::DescribeCluster, v1::DescribeClusterRequest(), &cluster).ok());
   }
 
   // Requests at the HTTP port: a path with anything behind it, then anything.
@@ -328,6 +352,7 @@ class CallSequence {
   BrokerUnderFuzz& broker_;
   FuzzInput& in_;
   PartitionLedger ledger_;
+  std::string topic_id_;  // of the input's topic, in 16 bytes
   std::uint64_t seq_ = 0;
   std::int64_t producer_id_ = -1;  // the last that was given
   std::optional<OpenProduceStream> produce_;
