@@ -106,6 +106,17 @@ TEST_F(LogDoorsTest, ASimpleClientSendsAndGetsPlainRecords) {
   EXPECT_EQ(fetched.results(0).records(0).offset(), 1);
 }
 
+TEST_F(LogDoorsTest, ABatchBuiltToExplodeStopsOnlyTheSimpleClientBeforeIt) {
+  const std::int64_t now = Clock::System().WallMs();
+  const std::string bomb(cordwood::BatchOf(MakeBatch({std::string(kDecodedBatchBytesMax, 'x')}, Codec::kZstd, now).view()));
+  Produce(RequestOf(1, 0, BatchText({"a"}) + bomb + BatchText({"c"})));
+  ASSERT_TRUE(status_.ok());
+  EXPECT_EQ(Fetch(0, 0, /*as_records=*/true).results(0).records(0).value(), "a");
+  EXPECT_EQ(Fetch(0, 1, /*as_records=*/true).results(0).error().reason(), v1::CORRUPT_MESSAGE);
+  EXPECT_EQ(Fetch(0, 2, /*as_records=*/true).results(0).records(0).value(), "c");
+  EXPECT_GT(Fetch(0, 1).results(0).batches().size(), bomb.size()) << "whoever decodes for himself gets it";
+}
+
 TEST_F(LogDoorsTest, RefusedRequestsEndTheUnaryCallWithTheirReason) {
   Produce(v1::ProduceRequest());
   EXPECT_EQ(status_.error_code(), grpc::StatusCode::INVALID_ARGUMENT);

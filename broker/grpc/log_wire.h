@@ -40,7 +40,11 @@ class AnswerEncoder {
   std::unique_ptr<Scratch> scratch_;
 };
 
-// A RecordEncoder: FetchResult's `records` fields, ready to be sent.
+inline constexpr std::size_t kDecodedBatchBytesMax = 16 * 1024 * 1024;  // decompressed; twice what a batch may have as it is sent
+inline constexpr std::size_t kDecodedHeadersMax = 10'000;              // of a record
+
+// A RecordEncoder: FetchResult's `records` fields, ready to be sent. CORRUPT_MESSAGE for a batch that cannot be decoded or is beyond these two: but not before what stands in
+// front of it has been given. Whatever a batch claims or explodes to, less than 100 MiB are held at a time.
 StatusOr<EncodedRecords> EncodeRecords(std::string_view batches, Offset from, std::size_t bytes_max);
 
 }  // namespace cordwood::broker

@@ -121,6 +121,32 @@ void AppendRecord(const RecordView& record, cordwood::v1::Record* wire, std::str
   wire->AppendToString(to);
 }
 
+struct RecordPortion {
+  Offset from;
+  std::size_t bytes_max;
+  std::string encoded;
+  Offset next;
+};
+
+// The records of the first batch, as far as there is room for them.
+Status AppendBatch(std::string_view* batches, RecordPortion* portion) {
+  CORDWOOD_ASSIGN_OR_RETURN(const RecordBatchView batch, RecordBatchView::TakeFirst(batches));
+  RecordReader reader(batch);
+  CORDWOOD_RETURN_IF_ERROR(reader.Open(kDecodedBatchBytesMax, kDecodedHeadersMax));
+  cordwood::v1::Record wire;
+  RecordView record;
+  for (;;) {
+    CORDWOOD_ASSIGN_OR_RETURN(const bool more, reader.Next(&record));
+    if (!more) break;
+    if (record.offset < portion->from) continue;
+    if (!portion->encoded.empty() && portion->encoded.size() >= portion->bytes_max) return absl::OkStatus();
+    AppendRecord(record, &wire, &portion->encoded);
+    portion->next = record.offset + 1;
+  }
+  portion->next = batch.end_offset();
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 struct AnswerEncoder::Scratch {
@@ -177,27 +203,13 @@ grpc::ByteBuffer AnswerEncoder::Encode(const FetchAnswer& answer) {
 }
 
 StatusOr<EncodedRecords> EncodeRecords(std::string_view batches, Offset from, std::size_t bytes_max) {
-  std::string encoded;
-  cordwood::v1::Record wire;
-  RecordView record;
-  Offset next = from;
-  while (!batches.empty() && encoded.size() < bytes_max) {
-    CORDWOOD_ASSIGN_OR_RETURN(const RecordBatchView batch, RecordBatchView::TakeFirst(&batches));
-    RecordReader reader(batch);
-    CORDWOOD_RETURN_IF_ERROR(reader.Open());
-    for (;;) {
-      CORDWOOD_ASSIGN_OR_RETURN(const bool more, reader.Next(&record));
-      if (!more) {
-        next = batch.end_offset();
-        break;
-      }
-      if (record.offset < from) continue;
-      if (!encoded.empty() && encoded.size() >= bytes_max) break;
-      AppendRecord(record, &wire, &encoded);
-      next = record.offset + 1;
-    }
+  RecordPortion portion{from, bytes_max, {}, from};
+  while (!batches.empty() && portion.encoded.size() < bytes_max) {
+    const Status appended = AppendBatch(&batches, &portion);
+    if (!appended.ok() && portion.encoded.empty()) return appended;
+    if (!appended.ok()) break;  // who goes on from `next` hears of it
   }
-  return EncodedRecords{SharedBytes::CopyOf(encoded), next};
+  return EncodedRecords{SharedBytes::CopyOf(portion.encoded), portion.next};
 }
 
 }  // namespace cordwood::broker

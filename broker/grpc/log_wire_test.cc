@@ -307,5 +307,58 @@ TEST(LogWireTest, RecordsAreEncodedFromTheOffsetOnAndInPortions) {
   EXPECT_EQ(EncodeRecords(batch.view(), Offset(100), 1)->next, Offset(101)) << "at least one";
 }
 
+std::string BatchAt(Offset base, const std::vector<std::string>& values, Codec codec, std::size_t headers = 0) {
+  RecordBatchBuilder builder;
+  for (const std::string& value : values) {
+    RecordView record;
+    record.timestamp_ms = kNowMs;
+    record.value = value;
+    record.headers.resize(headers, RecordHeader{"", std::nullopt});
+    builder.Add(record);
+  }
+  SharedBytes batch = builder.Build(codec, {}).value();
+  StampBatch(batch.mutable_data(), base, LeaderEpoch(0));
+  return std::string(batch.view());
+}
+
+std::size_t RecordsIn(const EncodedRecords& encoded) {
+  cordwood::v1::FetchResult result;
+  EXPECT_TRUE(result.ParseFromArray(encoded.bytes.view().data(), static_cast<int>(encoded.bytes.size())));
+  return static_cast<std::size_t>(result.records_size());
+}
+
+class DecodedRecordsTest : public ::testing::TestWithParam<Codec> {};
+
+TEST_P(DecodedRecordsTest, ABatchThatExplodesIsRefusedAtTheLimitAndOneBelowItIsNot) {
+  const std::string fits = BatchAt(Offset(0), {std::string(kDecodedBatchBytesMax - 100, 'x')}, GetParam());
+  EXPECT_EQ(RecordsIn(EncodeRecords(fits, Offset(0), 1).value()), 1u);
+  const std::string bomb = BatchAt(Offset(0), {std::string(kDecodedBatchBytesMax, 'x')}, GetParam());
+  EXPECT_LT(bomb.size(), std::size_t{1} << 20) << "small enough for any topic";
+  const auto refused = EncodeRecords(bomb, Offset(0), 1);
+  EXPECT_EQ(ReasonOf(refused.status()), Reason::kCorruptMessage);
+  EXPECT_THAT(MessageOf(refused.status()), HasSubstr("holds more than 16777216 bytes"));
+}
+
+TEST_P(DecodedRecordsTest, WhatStandsBeforeAndBehindABombIsGiven) {
+  const std::string bomb = BatchAt(Offset(2), {std::string(kDecodedBatchBytesMax, 'x')}, GetParam());
+  const std::string log = BatchAt(Offset(0), {"a", "b"}, GetParam()) + bomb + BatchAt(Offset(3), {"c"}, GetParam());
+  const EncodedRecords before = EncodeRecords(log, Offset(0), 1 << 20).value();
+  EXPECT_EQ(RecordsIn(before), 2u);
+  EXPECT_EQ(before.next, Offset(2));
+  const std::string_view rest = std::string_view(log).substr(log.find(bomb));
+  EXPECT_THAT(MessageOf(EncodeRecords(rest, Offset(2), 1 << 20).status()), HasSubstr("batch at offset 2"));
+  EXPECT_EQ(RecordsIn(EncodeRecords(rest.substr(bomb.size()), Offset(3), 1 << 20).value()), 1u);
+}
+
+TEST_P(DecodedRecordsTest, HeadersWithoutNumberAreRefusedBeforeTheyAreHeld) {
+  EXPECT_EQ(RecordsIn(EncodeRecords(BatchAt(Offset(0), {"a"}, GetParam(), kDecodedHeadersMax), Offset(0), 1).value()), 1u);
+  const auto refused = EncodeRecords(BatchAt(Offset(0), {"a"}, GetParam(), kDecodedHeadersMax + 1), Offset(0), 1);
+  EXPECT_EQ(ReasonOf(refused.status()), Reason::kCorruptMessage);
+  EXPECT_THAT(MessageOf(refused.status()), HasSubstr("too many headers"));
+}
+
+INSTANTIATE_TEST_SUITE_P(Compressed, DecodedRecordsTest, ::testing::Values(Codec::kGzip, Codec::kSnappy, Codec::kLz4, Codec::kZstd),
+                         [](const auto& codec) { return std::string(CodecName(codec.param)); });
+
 }  // namespace
 }  // namespace cordwood::broker

@@ -19,10 +19,10 @@ std::optional<std::string_view> ReadNullable(ByteReader* in) {
   return in->ReadBytes(static_cast<std::size_t>(static_cast<std::int64_t>(length)));  // a negative one becomes huge and fails
 }
 
-bool ReadHeaders(ByteReader* in, std::vector<RecordHeader>* headers) {
+bool ReadHeaders(ByteReader* in, std::size_t headers_max, std::vector<RecordHeader>* headers) {
   headers->clear();
   const std::int32_t count = in->ReadVarint();
-  if (count < 0 || static_cast<std::size_t>(count) > in->rest().size() / kHeaderBytesMin) return count == 0;
+  if (count < 0 || static_cast<std::size_t>(count) > headers_max || static_cast<std::size_t>(count) > in->rest().size() / kHeaderBytesMin) return count == 0;
   for (std::int32_t i = 0; i < count; ++i) {
     const std::optional<std::string_view> key = ReadNullable(in);
     if (!key.has_value()) return false;
@@ -38,7 +38,8 @@ Status RecordReader::Corrupt(std::string_view what) const {
                                             ToString(batch_.base_offset()) + ": " + std::string(what));
 }
 
-Status RecordReader::Open(std::size_t plain_max) {
+Status RecordReader::Open(std::size_t plain_max, std::size_t headers_max) {
+  headers_max_ = headers_max;
   const std::int64_t count = batch_.record_count();
   const std::int64_t delta = batch_.last_offset_delta();
   // Compaction leaves fewer records than offsets.
@@ -75,7 +76,7 @@ StatusOr<bool> RecordReader::Next(RecordView* record) {
   const std::int32_t offset_delta = body.ReadVarint();
   record->key = ReadNullable(&body);
   record->value = ReadNullable(&body);
-  if (!ReadHeaders(&body, &record->headers)) return Corrupt("damaged headers");
+  if (!ReadHeaders(&body, headers_max_, &record->headers)) return Corrupt(headers_max_ == SIZE_MAX ? "damaged headers" : "damaged or too many headers");
   if (!body.done()) return Corrupt("length does not fit the fields");
   if (offset_delta <= last_delta_ || offset_delta > batch_.last_offset_delta()) {
     return Corrupt("offset delta " + std::to_string(offset_delta) + " after " + std::to_string(last_delta_));

@@ -22,8 +22,9 @@ class RecordReader {
   RecordReader(const RecordReader&) = delete;
   RecordReader& operator=(const RecordReader&) = delete;
 
-  // Must be called once, first. Decompresses if needed; CORRUPT_MESSAGE, also where the end offset would pass 2^63-1.
-  Status Open(std::size_t plain_max = kPlainBatchBytesMax);
+  // Must be called once, first. Decompresses if needed; CORRUPT_MESSAGE, also where the end offset would pass 2^63-1. A header of two bytes makes a view of
+  // twenty times that: whoever reads for strangers bounds how many a record may have.
+  Status Open(std::size_t plain_max = kPlainBatchBytesMax, std::size_t headers_max = SIZE_MAX);
 
   // True: *record is the next record, with absolute offset and effective timestamp. False: the end.
   // CORRUPT_MESSAGE when the records contradict the header: lengths, deltas out of order or range, a count that differs.
@@ -42,6 +43,7 @@ class RecordReader {
   ByteReader input_;
   int seen_ = 0;
   std::int32_t last_delta_ = -1;
+  std::size_t headers_max_ = SIZE_MAX;
 };
 
 }  // namespace cordwood
