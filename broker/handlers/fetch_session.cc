@@ -11,6 +11,7 @@ namespace cordwood::broker {
 namespace {
 
 constexpr std::size_t kBytesMaxDefault = 1024 * 1024;
+constexpr std::size_t kUnreadResultsMax = 2 * kFetchPartitionsMax;  // refused partitions, while the client does not read
 constexpr std::size_t kUnaryBytesMax = 64 * 1024 * 1024;  // whatever max_bytes says
 
 std::size_t OrDefault(std::int32_t bytes_max) { return bytes_max == 0 ? kBytesMaxDefault : static_cast<std::size_t>(bytes_max); }
@@ -57,6 +58,9 @@ Status FetchSession::Apply(const FetchRequest& request) {
   handler_.measures_.requests.Add();
   if (handler_.image_ == nullptr) return Error(Reason::kLeaderNotAvailable, "the broker is starting");
   answer_.seq = request.seq;
+  if (is_stream_ && answer_.results.size() >= kUnreadResultsMax) {
+    return Error(Reason::kLimitExceeded, "the client sends requests and does not read what they are answered");
+  }
   if (is_stream_) {
     credit_ = std::min(credit_ + static_cast<std::int64_t>(std::min<std::uint64_t>(request.add_credit_bytes, kFetchCreditMax)), kFetchCreditMax);
   } else {
@@ -188,12 +192,12 @@ void FetchSession::Run() {
 }
 
 // Each is visited once; who has more to send queues up behind the others. No more than some before other sessions have their turn, but where all that can be said is
-// how partitions stand.
+// how partitions stand. To a client that does not read nothing is said.
 void FetchSession::VisitReady() {
   turn_ = Turn::kMemory;
-  const bool only_announces = unannounced_ > 0 && (credit_ <= 0 || !CanSend());
+  const bool only_announces = unannounced_ > 0 && credit_ <= 0;
   for (std::size_t left = only_announces ? ready_.size() : std::min(ready_.size(), handler_.options_.partitions_per_session_turn); left > 0; --left) {
-    if (listener_ == nullptr || (unannounced_ == 0 && (credit_ <= 0 || !CanSend()))) return;
+    if (listener_ == nullptr || !CanSend() || (unannounced_ == 0 && credit_ <= 0)) return;
     if (Slot* const slot = Next(ready_); slot != nullptr) Visit(*slot);
     if (is_stream_ && answer_.payload_bytes >= answer_bytes_max()) Flush();
   }
@@ -240,7 +244,7 @@ bool FetchSession::UnaryIsDone() const {
 
 void FetchSession::Flush() {
   if (listener_ == nullptr) return;
-  if (is_stream_ ? answer_.results.empty() : !UnaryIsDone()) return;
+  if (is_stream_ ? answer_.results.empty() || !CanSend() : !UnaryIsDone()) return;
   ++answer_serial_;
   if (!is_stream_) {
     answered_ = true;

@@ -49,6 +49,7 @@ class FetchSession : public std::enable_shared_from_this<FetchSession> {
   struct Opening;
   class DeletedSlots;
   static constexpr std::size_t kNoResult = SIZE_MAX;
+  static constexpr std::size_t kBehindSlack = 64;
 
   // fetch_session.cc: requests, turns, answers.
   Status ApplyPartition(const FetchRequest& request, const FetchPartition& partition, DeletedSlots& deleted);
@@ -96,7 +97,7 @@ class FetchSession : public std::enable_shared_from_this<FetchSession> {
   PartitionBindings bindings_;
   absl::flat_hash_map<PartitionId, std::unique_ptr<Slot>> slots_;
   RingQueue<PartitionId> ready_;   // each slot once in one of these two; removed ones linger
-  RingQueue<PartitionId> behind_;  // ready, and need a reader
+  RingQueue<PartitionId> behind_;  // ready, and need a reader; at most twice the slots, and kBehindSlack
   std::uint64_t generation_ = 0;   // of the last Set(); a job of an older one is dropped when it comes back
   std::int64_t credit_ = 0;        // bytes; the last batch may take it below zero
   std::size_t reading_bytes_ = 0;  // asked of the readers, taken from the credit

@@ -56,6 +56,52 @@ class FetchTurnsTest : public HandlerFixture {
   std::vector<std::unique_ptr<Client>> clients_;
 };
 
+TEST_F(FetchTurnsTest, CreditIsBoundedWhateverIsAdded) {
+  Append("t", 0, "a");
+  Client& client = Stream({From("t", 0)});
+  for (const std::uint64_t bytes : {std::uint64_t{1} << 63, std::uint64_t{1} << 62, UINT64_MAX, std::uint64_t{1}}) {
+    FetchRequest credit;
+    credit.add_credit_bytes = bytes;
+    ASSERT_EQ(client.session->Apply(credit), absl::OkStatus());
+    EXPECT_GT(client.session->credit(), 0);
+    EXPECT_LE(client.session->credit(), kFetchCreditMax);
+  }
+  EXPECT_TRUE(RunUntil([&] { return client.values() == 1; }));
+  Append("t", 0, "b");
+  EXPECT_TRUE(RunUntil([&] { return client.values() == 2; }));
+}
+
+TEST_F(FetchTurnsTest, AClientThatSendsAndDoesNotReadIsToldNothingUntilItReads) {
+  Client& client = Stream({From("t", 0)});
+  client.answers.room = false;
+  for (unsigned position = 1; position <= 100; ++position) {
+    FetchRequest seek;
+    seek.partitions.push_back(From("t", 0));
+    seek.partitions.back().position = position;
+    ASSERT_EQ(client.session->Apply(seek), absl::OkStatus());
+    Turn();
+  }
+  EXPECT_TRUE(client.answers.all.empty());
+  client.answers.room = true;
+  client.session->OnRoom();
+  Turn();
+  ASSERT_EQ(client.answers.all.size(), 1u);
+  EXPECT_EQ(client.answers.last().position, 100u);
+}
+
+TEST_F(FetchTurnsTest, RefusalsThatNobodyReadsEndTheStream) {
+  Client& client = Stream({From("t", 0)});
+  client.answers.room = false;
+  FetchRequest nonsense;
+  nonsense.partitions.assign(5000, From("t", 7));
+  for (int i = 0; i < 4; ++i) {
+    ASSERT_EQ(client.session->Apply(nonsense), absl::OkStatus());
+    Turn();
+  }
+  EXPECT_THAT(client.session->Apply(nonsense), FailsWith(Reason::kLimitExceeded));
+  EXPECT_TRUE(client.answers.all.empty());
+}
+
 class ShortTurnsTest : public FetchTurnsTest {
  protected:
   static FetchOptions Short() {
@@ -164,6 +210,22 @@ TEST_F(CatchupTest, TheTailIsReadAtOnceByTheOneThatIsBehindElsewhereToo) {
   Turn();
   EXPECT_EQ(tail.answers.Values(1), "news");
   EXPECT_EQ(both.answers.Values(1), "news");
+}
+
+TEST_F(CatchupTest, WhoIsHeldBackMaySetAndRemoveAsOftenAsHeLikes) {
+  Client& client = Stream({Behind()});
+  Pass(40);
+  for (int i = 0; i < 500; ++i) {
+    FetchRequest change;
+    change.partitions.push_back(Behind());
+    change.partitions.back().action = i % 2 == 0 ? FetchPartition::Action::kRemove : FetchPartition::Action::kSet;
+    ASSERT_EQ(client.session->Apply(change), absl::OkStatus());
+    Turn();
+  }
+  const std::size_t before = client.values();
+  Pass(500);
+  EXPECT_GT(client.values(), before);
+  EXPECT_LE(client.values(), before + 12);
 }
 
 TEST_F(CatchupTest, ASessionThatEndsWhileItIsHeldBackLeavesNothingBehind) {

@@ -18,6 +18,9 @@ struct OutboxMessage : MailboxNode {
 
 // Push from any thread; only a push onto an empty outbox wakes the receiver, so a shard pushes publications and answers of a whole group and pays
 // for one wake-up. Order of pushes from one thread is kept.
+//
+// Bound: the appends, reads and openings that this thread has outstanding, each bounded where it is made; a message for each commit of a shard since the thread's
+// last turn, which does not block; and what the few other threads of the broker say.
 class Outbox {
  public:
   explicit Outbox(std::function<void()> wake) : wake_(std::move(wake)) {}
