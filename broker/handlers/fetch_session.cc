@@ -81,6 +81,7 @@ Status FetchSession::Apply(const FetchRequest& request) {
 
 Status FetchSession::ApplyPartition(const FetchRequest& request, const FetchPartition& partition, DeletedSlots& deleted) {
   const auto choose = [](const TopicImage&) -> StatusOr<PartitionIndex> { return Error(Reason::kInvalidRequest, "a fetch needs a partition"); };
+  const ReplicaHandlePtr before = partition.ref.handle == 0 ? nullptr : bindings_.Bound(partition.ref.handle, handler_.table_);
   StatusOr<BoundPartition> bound = bindings_.Resolve(partition.ref, *handler_.image_, handler_.table_, choose);
   if (partition.action != FetchPartition::Action::kSet) {
     PauseOrRemove(partition, bound, deleted);
@@ -91,6 +92,7 @@ Status FetchSession::ApplyPartition(const FetchRequest& request, const FetchPart
     return absl::OkStatus();
   }
   const PartitionId id = bound->replica->id;
+  if (before != nullptr && before->id != id) EndFetchOf(before->id, partition.ref.handle);
   if (slots_.size() >= handler_.options_.partitions_max && !slots_.contains(id)) {
     return Error(Reason::kLimitExceeded, "fetch.partitions.max = " + std::to_string(slots_.size()) + " partitions are in this call");
   }
@@ -100,6 +102,14 @@ Status FetchSession::ApplyPartition(const FetchRequest& request, const FetchPart
   slot->bound = *std::move(bound);
   Set(*slot, request, partition);
   return absl::OkStatus();
+}
+
+// `handle` stands for another partition now: an answer that names this one by it could not be told from the other's.
+void FetchSession::EndFetchOf(PartitionId id, std::uint32_t handle) {
+  const auto found = slots_.find(id);
+  if (found == slots_.end() || found->second->ref.handle != handle) return;
+  Announced(*found->second);
+  slots_.erase(found);
 }
 
 // What is left of a deleted topic can be paused and removed like anything else.

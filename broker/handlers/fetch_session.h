@@ -54,6 +54,7 @@ class FetchSession : public std::enable_shared_from_this<FetchSession> {
   // fetch_session.cc: requests, turns, answers.
   Status ApplyPartition(const FetchRequest& request, const FetchPartition& partition, DeletedSlots& deleted);
   void Set(Slot& slot, const FetchRequest& request, const FetchPartition& partition);
+  void EndFetchOf(PartitionId id, std::uint32_t handle);
   void PauseOrRemove(const FetchPartition& partition, const StatusOr<BoundPartition>& bound, DeletedSlots& deleted);
   void Run();
   void VisitReady();

@@ -60,6 +60,12 @@ StatusOr<const PartitionBindings::Binding*> PartitionBindings::Find(const Partit
   return &binding;
 }
 
+ReplicaHandlePtr PartitionBindings::Bound(std::uint32_t handle, const PartitionTable& table) const {
+  const auto found = by_handle_.find(handle);
+  if (found == by_handle_.end() || !found->second.index.has_value()) return nullptr;
+  return table.Find(found->second.topic->id, *found->second.index);
+}
+
 PartitionRef PartitionBindings::WithoutHandle(const PartitionRef& ref) const {
   const bool named = !ref.topic.empty() || !ref.topic_id.empty();
   const auto found = named ? by_handle_.end() : by_handle_.find(ref.handle);

@@ -41,7 +41,8 @@ class PartitionBindings {
  public:
   explicit PartitionBindings(bool is_stream) : is_stream_(is_stream) {}
 
-  // What `ref` names. Where it names no partition, `choose` gives one. Names together with a handle bind it, once they are known to exist.
+  // What `ref` names. Where it names no partition, `choose` gives one. Names together with a handle bind it, once they are known to exist: from then on
+  // it stands for them, whatever it stood for before.
   template <class Choose>
   StatusOr<BoundPartition> Resolve(const PartitionRef& ref, const ClusterImage& image, const PartitionTable& table, Choose choose) {
     CORDWOOD_ASSIGN_OR_RETURN(const Binding* binding, Find(ref, image));
@@ -58,6 +59,9 @@ class PartitionBindings {
 
   // Names the same partition by its topic's id, whether the topic is still there or not; `ref` itself if it names one, or its handle was never bound.
   PartitionRef WithoutHandle(const PartitionRef& ref) const;
+
+  // What `handle` stands for; nullptr: for nothing that is here.
+  ReplicaHandlePtr Bound(std::uint32_t handle, const PartitionTable& table) const;
 
   std::size_t size() const { return by_handle_.size(); }
 

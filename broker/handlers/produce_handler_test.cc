@@ -121,6 +121,23 @@ TEST_F(ProduceHandlerTest, AHandleIsBoundAtFirstUseAndFollowsItsTopicsDeletion) 
   EXPECT_EQ(ReasonOfEntry(by_handle(9)), Reason::kUnknownTopicId);
 }
 
+TEST_F(ProduceHandlerTest, AHandleStandsForTheNamesItWasSentWithLast) {
+  CreateTopic("u", 1);
+  const auto named = [](const std::string& topic, int partition) {
+    ProduceEntry entry = EntryFor(topic, partition, {"a"});
+    entry.ref.handle = 9;
+    return entry;
+  };
+  ProduceEntry bare = EntryFor("", 0, {"b"});
+  bare.ref = PartitionRef();
+  bare.ref.handle = 9;
+  EXPECT_EQ(ReasonOfEntry(named("t", 5)), Reason::kUnknownTopicOrPartition);
+  EXPECT_EQ(ReasonOfEntry(named("t", 1)), Reason::kNone);
+  EXPECT_EQ(ReasonOfEntry(named("u", 0)), Reason::kNone);
+  SetImage(shard_.DeleteTopic("t"));
+  EXPECT_EQ(ReasonOfEntry(std::move(bare)), Reason::kNone) << "it stands for u";
+}
+
 TEST_F(ProduceHandlerTest, HandlesAreForStreams) {
   stream_ = std::make_shared<ProduceStream>(false, &outcomes_);
   ProduceEntry entry = EntryFor("t", 0, {"a"});

@@ -110,6 +110,18 @@ TEST_F(RefusedRequestTest, NumbersOutsideTheirBounds) {
   v1::FetchRequest negative = FetchOrders();
   negative.set_max_bytes(-1);
   ExpectFetchRefused("max_bytes -1", negative, Reason::kInvalidRequest, {"max_bytes"});
+  v1::FetchRequest negative_partition = FetchOrders();
+  negative_partition.mutable_partitions(0)->set_max_bytes(INT32_MIN);
+  ExpectFetchRefused("max_bytes of a partition, -2^31", negative_partition, Reason::kInvalidRequest, {"max_bytes"});
+}
+
+TEST_F(RefusedRequestTest, MaxBytesBeyondEveryBoundIsTheMost) {
+  v1::FetchRequest most = FetchOrders();
+  most.set_max_bytes(INT32_MAX);
+  most.mutable_partitions(0)->set_max_bytes(INT32_MAX);
+  const auto fetched = client().Fetch(most);
+  ASSERT_TRUE(fetched.ok()) << fetched.status();
+  EXPECT_GT(fetched->high_watermark(), 0);
 }
 
 TEST_F(RefusedRequestTest, TooManyEntries) {

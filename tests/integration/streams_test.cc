@@ -225,6 +225,30 @@ TEST_F(FetchStreamTest, NothingComesWithoutCredit) {
   EXPECT_GT(bytes, 1'000'000u);
 }
 
+TEST_F(FetchStreamTest, AbsurdCreditIsAsGoodAsTheMost) {
+  CreateTopic("t");
+  Append("t", {"a"});
+  FetchStream stream(client());
+  ASSERT_TRUE(stream.Send(WithCredit(Set(1, "t", 0, 0), std::uint64_t{1} << 63)));
+  EXPECT_EQ(ReadValues(stream, 1), "1:a");
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(stream.Send(WithCredit(v1::FetchRequest(), UINT64_MAX)));
+  Append("t", {"b"});
+  EXPECT_EQ(ReadValues(stream, 1), "1:b");
+}
+
+TEST_F(FetchStreamTest, AHandleWithOtherNamesEndsTheFetchOfItsOldPartition) {
+  CreateTopic("t", 1);
+  CreateTopic("u", 1);
+  FetchStream stream(client());
+  ASSERT_TRUE(stream.Send(WithCredit(Set(1, "t", 0, 0))));
+  ASSERT_TRUE(stream.Send(Set(1, "u", 0, 0, /*position=*/7)));
+  ASSERT_TRUE(stream.Send(Set(2, "t", 0, 0)));
+  Append("t", {"a"});
+  EXPECT_EQ(ReadValues(stream, 1), "2:a");
+  Append("u", {"b"});
+  EXPECT_EQ(ReadValues(stream, 1), "1:b");
+}
+
 TEST_F(FetchStreamTest, APausedPartitionIsSilentUntilItIsSetAgain) {
   CreateTopic("t", 2);
   FetchStream stream(client());
