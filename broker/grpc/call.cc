@@ -12,7 +12,7 @@
 
 #include "broker/grpc/rpc_status.h"
 #include "storage/base/check.h"
-#include "storage/base/ring_queue.h"
+#include "storage/base/reuse/ring_queue.h"
 
 namespace cordwood::broker {
 namespace {

@@ -7,12 +7,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <vector>
+#include <span>
 
 #include "broker/handlers/fetch_request.h"
 #include "broker/handlers/produce_handler.h"
 #include "broker/handlers/reader_pool.h"
-#include "storage/base/bytes_pool.h"
+#include "storage/base/reuse/bytes_pool.h"
 
 namespace cordwood::broker {
 
@@ -31,7 +31,7 @@ class AnswerEncoder {
   ~AnswerEncoder();
 
   // One answer for several requests. `window_bytes` 0: not said.
-  grpc::ByteBuffer Encode(const std::vector<ProduceOutcome>& outcomes, std::size_t window_bytes);
+  grpc::ByteBuffer Encode(std::span<const ProduceOutcome> outcomes, std::size_t window_bytes);
   // Large pieces leave as references to their shared bytes, released on one of gRPC's threads.
   grpc::ByteBuffer Encode(const FetchAnswer& answer);
 

@@ -29,8 +29,11 @@ void AppendVarint32(std::string* to, std::uint32_t value) {
 }
 
 // Protobuf strings are UTF-8; names that come from a client's bytes need not be.
+bool IsUtf8(const std::string& text) {
+  return google::protobuf::internal::IsStructurallyValidUTF8(text.data(), static_cast<int>(text.size()));
+}
 std::string Utf8(std::string text) {
-  if (google::protobuf::internal::IsStructurallyValidUTF8(text.data(), static_cast<int>(text.size()))) return text;
+  if (IsUtf8(text)) return text;
   for (char& c : text) {
     if ((c & 0x80) != 0) c = '?';
   }
@@ -89,10 +92,10 @@ class SliceWriter {
 
 void FillResult(const FetchResult& result, cordwood::v1::FetchResult* to) {
   to->Clear();
-  to->set_handle(result.ref.handle);
-  to->set_topic(Utf8(result.ref.topic));
-  to->set_topic_id(result.ref.topic_id);
-  if (result.ref.partition.has_value()) to->set_partition(*result.ref.partition);
+  to->set_handle(result.ref->handle);
+  IsUtf8(result.ref->topic) ? to->set_topic(result.ref->topic) : to->set_topic(Utf8(result.ref->topic));
+  to->set_topic_id(result.ref->topic_id);
+  if (result.ref->partition.has_value()) to->set_partition(*result.ref->partition);
   to->set_position(result.position);
   to->set_high_watermark(result.high_watermark.value());
   to->set_last_stable_offset(result.high_watermark.value());
@@ -159,7 +162,7 @@ struct AnswerEncoder::Scratch {
 AnswerEncoder::AnswerEncoder() : scratch_(std::make_unique<Scratch>()) {}
 AnswerEncoder::~AnswerEncoder() = default;
 
-grpc::ByteBuffer AnswerEncoder::Encode(const std::vector<ProduceOutcome>& outcomes, std::size_t window_bytes) {
+grpc::ByteBuffer AnswerEncoder::Encode(std::span<const ProduceOutcome> outcomes, std::size_t window_bytes) {
   cordwood::v1::ProduceResponse& response = scratch_->produce;
   response.Clear();
   for (const ProduceOutcome& outcome : outcomes) {

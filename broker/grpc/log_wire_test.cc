@@ -263,15 +263,19 @@ TEST(LogWireTest, AFetchAnswerReadsBackWhateverThePiecesAre) {
   answer.seq = 9;
   std::string expected;
   FetchResult& result = answer.results.emplace_back();
-  result.ref.topic = "t";
-  result.ref.partition = 0;
+  PartitionRef ref;
+  ref.topic = "t";
+  ref.partition = 0;
+  result.ref = std::make_shared<const PartitionRef>(ref);
   result.high_watermark = Offset(77);
   for (const std::size_t size : {10, 5000, 100, 4096, 300'000}) {
     const std::string piece(size, static_cast<char>('a' + size % 26));
     result.pieces.push_back(FetchPiece{SharedBytes::CopyOf("0123456789abcdef" + piece), 16});
     expected += piece;
   }
-  answer.results.emplace_back().failure.emplace().status = Error(Reason::kOffsetOutOfRange, "out");
+  FetchResult& refused = answer.results.emplace_back();
+  refused.ref = std::make_shared<const PartitionRef>();
+  refused.failure.emplace().status = Error(Reason::kOffsetOutOfRange, "out");
   cordwood::v1::FetchResponse response;
   ASSERT_TRUE(response.ParseFromString(TextOf(AnswerEncoder().Encode(answer))));
   EXPECT_EQ(response.seq(), 9u);
@@ -296,6 +300,7 @@ TEST(LogWireTest, RecordsAreEncodedFromTheOffsetOnAndInPortions) {
   const EncodedRecords encoded = EncodeRecords(batch.view(), Offset(101), 1 << 20).value();
   EXPECT_EQ(encoded.next, Offset(103));
   FetchResult& result = answer.results.emplace_back();
+  result.ref = std::make_shared<const PartitionRef>();
   result.as_records = true;
   result.pieces.push_back(FetchPiece{encoded.bytes, 0});
   cordwood::v1::FetchResponse response;

@@ -26,6 +26,17 @@ bool ProduceDoors::RunTurn() {
   return false;
 }
 
+void OutcomeQueue::Add(ProduceOutcome& outcome) {
+  if (size_ == slots_.size()) slots_.emplace_back();
+  std::swap(slots_[size_++], outcome);
+}
+
+void OutcomeQueue::Clear() {
+  for (std::size_t i = 0; i < size_; ++i) slots_[i].Clear();
+  if (slots_.size() > kSlotsKeptMax) slots_.resize(kSlotsKeptMax);
+  size_ = 0;
+}
+
 ProduceDoor::ProduceDoor(Call& call, ProduceDoors& doors, bool is_stream, std::size_t window_bytes)
     : call_(call), doors_(doors), is_stream_(is_stream), window_bytes_(window_bytes), stream_(std::make_shared<ProduceStream>(is_stream, this)) {
   stream_->deadline = call.context().deadline;
@@ -60,7 +71,7 @@ void ProduceDoor::OnOutcome(ProduceOutcome& outcome) {
   if (outcome.silent && is_stream_) {
     call_.Answered(outcome.window_bytes);
   } else {
-    outcomes_.push_back(std::move(outcome));
+    outcomes_.Add(outcome);
   }
   if (dirty_) return;
   dirty_ = true;
@@ -69,11 +80,11 @@ void ProduceDoor::OnOutcome(ProduceOutcome& outcome) {
 
 void ProduceDoor::Flush() {
   if (!outcomes_.empty() && call_.unwritten() == 0) {
-    call_.Write(doors_.encoder().Encode(outcomes_, is_stream_ && !window_told_ ? window_bytes_ : 0));
+    call_.Write(doors_.encoder().Encode(outcomes_.all(), is_stream_ && !window_told_ ? window_bytes_ : 0));
     window_told_ = true;
     std::size_t bytes = 0;
-    for (const ProduceOutcome& outcome : outcomes_) bytes += outcome.window_bytes;
-    outcomes_.clear();
+    for (const ProduceOutcome& outcome : outcomes_.all()) bytes += outcome.window_bytes;
+    outcomes_.Clear();
     if (!is_stream_ && !end_.has_value()) end_ = absl::OkStatus();
     call_.Answered(bytes);
   }
@@ -96,7 +107,7 @@ void ProduceDoor::OnStop() {
 
 void ProduceDoor::OnEnd() {
   stream_->listener = nullptr;
-  outcomes_.clear();
+  outcomes_.Clear();
   if (dirty_) doors_.Forget(*this);
   dirty_ = false;
 }

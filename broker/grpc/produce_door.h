@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <memory>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "broker/grpc/call.h"
@@ -39,6 +40,21 @@ class ProduceDoors {
   std::vector<ProduceDoor*> dirty_;
 };
 
+// What is to be answered next. Its outcomes' memory goes round: into a slot here, and in exchange back to the handler.
+class OutcomeQueue {
+ public:
+  void Add(ProduceOutcome& outcome);
+  std::span<const ProduceOutcome> all() const { return {slots_.data(), size_}; }
+  std::size_t size() const { return size_; }
+  bool empty() const { return size_ == 0; }
+  void Clear();
+
+ private:
+  static constexpr std::size_t kSlotsKeptMax = 32;
+  std::vector<ProduceOutcome> slots_;
+  std::size_t size_ = 0;
+};
+
 // A unary call ends with the one answer; a stream with the half-close, or with an error once everything read before it was answered.
 class ProduceDoor final : public CallDoor, public ProduceListener {
  public:
@@ -62,7 +78,7 @@ class ProduceDoor final : public CallDoor, public ProduceListener {
   const bool is_stream_;
   const std::size_t window_bytes_;
   const std::shared_ptr<ProduceStream> stream_;
-  std::vector<ProduceOutcome> outcomes_;
+  OutcomeQueue outcomes_;
   std::optional<Status> end_;   // how the call ends once all is answered
   bool dirty_ = false;          // in the list of the turn
   bool window_told_ = false;

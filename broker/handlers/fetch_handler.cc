@@ -34,9 +34,9 @@ FetchHandler::~FetchHandler() { CORDWOOD_CHECK(jobs_outstanding_ == 0); }
 // Whatever the news is, those who wait look for themselves.
 void FetchHandler::OnPublication(const Publication& publication) {
   std::size_t bytes = 0;
-  for (const PartitionUpdate& update : publication) {
+  for (const PartitionUpdate& update : publication.updates) {
     const PartitionId id = update.partition->id;
-    for (const PublishedBatch& batch : update.batches) {
+    for (const PublishedBatch& batch : publication.BatchesOf(update)) {
       ring_.Insert(id, batch);
       bytes += batch.value.size();
     }

@@ -17,7 +17,6 @@
 #include "broker/handlers/timer_wheel.h"
 #include "broker/replication/publication.h"
 #include "storage/base/clock.h"
-#include "storage/base/ring_queue.h"
 
 namespace cordwood::broker {
 

@@ -238,7 +238,7 @@ TEST_F(FetchHandlerTest, AStreamSaysHowEachPartitionStandsAndThenSendsWhatComes)
   Append(0, {"a"});
   Stream({From(0, 0), From(1, 0)}, 1'000'000);
   ASSERT_TRUE(RunUntil([&] { return answers_.Values(0) == "a"; }));
-  EXPECT_EQ(answers_.last().ref.partition, 1);
+  EXPECT_EQ(answers_.last().ref->partition, 1);
   EXPECT_EQ(answers_.last().high_watermark, Offset(0));
   Append(1, {"x"});
   Append(0, {"b"});
@@ -474,7 +474,7 @@ TEST_F(SmallAnswersTest, PartitionsTakeTurns) {
   ASSERT_TRUE(RunUntil([&] { return answers_.Values(0).size() == 10 * 1001 - 1 && answers_.Values(1).size() == 10 * 1001 - 1; }));
   int most_ahead = 0, lead = 0;
   for (const FetchAnswer& answer : answers_.all) {
-    for (const FetchResult& result : answer.results) lead += (result.ref.partition == 0 ? 1 : -1) * static_cast<int>(result.pieces.size());
+    for (const FetchResult& result : answer.results) lead += (result.ref->partition == 0 ? 1 : -1) * static_cast<int>(result.pieces.size());
     most_ahead = std::max(most_ahead, std::abs(lead));
   }
   EXPECT_LE(most_ahead, 2);

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -50,7 +51,7 @@ struct EpochDivergence {
 };
 
 struct FetchResult {
-  PartitionRef ref;          // as the request named it
+  std::shared_ptr<const PartitionRef> ref;  // as the request named it
   std::uint32_t position = 0;
   Offset high_watermark;     // exclusive
   Offset log_start;

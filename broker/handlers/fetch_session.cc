@@ -107,7 +107,7 @@ Status FetchSession::ApplyPartition(const FetchRequest& request, const FetchPart
 // `handle` stands for another partition now: an answer that names this one by it could not be told from the other's.
 void FetchSession::EndFetchOf(PartitionId id, std::uint32_t handle) {
   const auto found = slots_.find(id);
-  if (found == slots_.end() || found->second->ref.handle != handle) return;
+  if (found == slots_.end() || found->second->ref->handle != handle) return;
   Announced(*found->second);
   slots_.erase(found);
 }
@@ -139,7 +139,7 @@ void FetchSession::PauseOrRemove(const FetchPartition& partition, const StatusOr
 void FetchSession::Set(Slot& slot, const FetchRequest& request, const FetchPartition& partition) {
   slot.Leave();
   slot.DropRead();
-  slot.ref = partition.ref;
+  slot.ref = std::make_shared<const PartitionRef>(partition.ref);
   slot.next = partition.fetch_offset;
   slot.current_leader_epoch = partition.current_leader_epoch;
   slot.last_fetched_epoch = partition.last_fetched_epoch;
@@ -156,7 +156,7 @@ void FetchSession::Set(Slot& slot, const FetchRequest& request, const FetchParti
 
 void FetchSession::RefuseUnresolved(const FetchPartition& partition, Status status) {
   FetchResult& result = answer_.results.emplace_back();
-  result.ref = partition.ref;
+  result.ref = std::make_shared<const PartitionRef>(partition.ref);
   result.position = partition.position;
   result.high_watermark = result.log_start = Offset(-1);
   result.leader_epoch = kNoLeaderEpoch;

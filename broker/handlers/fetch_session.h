@@ -14,7 +14,7 @@
 #include "broker/handlers/partition_binding.h"
 #include "broker/handlers/reader_pool.h"
 #include "broker/handlers/timer_wheel.h"
-#include "storage/base/ring_queue.h"
+#include "storage/base/reuse/ring_queue.h"
 
 namespace cordwood::broker {
 
@@ -136,7 +136,7 @@ struct FetchSession::Slot final : FetchWaiter {
 
   FetchSession& session;
   BoundPartition bound;
-  PartitionRef ref;
+  std::shared_ptr<const PartitionRef> ref;
   Offset next;  // inclusive
   std::optional<LeaderEpoch> current_leader_epoch;
   std::optional<LeaderEpoch> last_fetched_epoch;  // until it was checked

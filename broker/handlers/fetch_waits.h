@@ -6,7 +6,7 @@
 #include <memory>
 
 #include "absl/container/flat_hash_map.h"
-#include "storage/base/free_list.h"
+#include "storage/base/reuse/free_list.h"
 #include "storage/base/ids.h"
 
 namespace cordwood::broker {

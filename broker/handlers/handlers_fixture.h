@@ -95,7 +95,7 @@ struct Answers final : FetchListener {
     std::string batches;
     for (const FetchAnswer& answer : all) {
       for (const FetchResult& result : answer.results) {
-        if (result.ref.partition != partition) continue;
+        if (result.ref->partition != partition) continue;
         for (const FetchPiece& piece : result.pieces) batches += piece.view();
       }
     }

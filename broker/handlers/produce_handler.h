@@ -14,11 +14,10 @@
 #include "broker/handlers/byte_budget.h"
 #include "broker/handlers/handler_measures.h"
 #include "broker/handlers/partition_binding.h"
-#include "broker/handlers/request_context.h"
 #include "broker/handlers/timer_wheel.h"
 #include "broker/replication/append_op.h"
 #include "storage/base/clock.h"
-#include "storage/base/free_list.h"
+#include "storage/base/reuse/free_list.h"
 #include "storage/shard/disk_ladder.h"
 
 namespace cordwood::broker {

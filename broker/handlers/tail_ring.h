@@ -9,9 +9,9 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/functional/function_ref.h"
 #include "broker/replication/publication.h"
-#include "storage/base/bytes_pool.h"
+#include "storage/base/reuse/bytes_pool.h"
 #include "storage/base/ids.h"
-#include "storage/base/ring_queue.h"
+#include "storage/base/reuse/ring_queue.h"
 
 namespace cordwood::broker {
 

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 #include "absl/container/inlined_vector.h"
 #include "absl/time/time.h"
@@ -55,7 +56,7 @@ struct AppendOp : ShardMessage {
 
   Outbox* outbox = nullptr;
   Acks acks = Acks::kAll;
-  absl::InlinedVector<AppendEntry, 1> entries;
+  std::vector<AppendEntry> entries;
 
   absl::Duration pushed_at;    // into the inbox, monotonic
   absl::Duration answered_at;  // by the shard, monotonic

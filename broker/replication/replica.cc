@@ -3,12 +3,19 @@
 #include "broker/replication/replica.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
+#include "absl/container/inlined_vector.h"
 #include "storage/log/side_header.h"
 #include "storage/record/record_batch.h"
 
 namespace cordwood::broker {
+namespace {
+
+constexpr std::size_t kBatchesKeptMax = 64;  // places for staged batches that an open replica keeps
+
+}  // namespace
 
 StatusOr<std::unique_ptr<Replica>> Replica::Open(ShardStore& store, ReplicaHandlePtr handle, const ProducerLimits& limits) {
   const PartitionId id = handle->id;
@@ -135,13 +142,15 @@ bool Replica::has_news() const {
          published_.is_leader != core_.is_leader();
 }
 
-PartitionUpdate Replica::TakeUpdate() {
+const PartitionUpdate& Replica::TakeUpdate(Publication& to) {
   published_ = Snapshot(ReplicaPhase::kOpen);
   handle_->measures.producers.Set(log_->producers().size());
   handle_->Publish(published_);
-  PartitionUpdate update{handle_, published_, std::move(batches_)};
+  to.updates.push_back(PartitionUpdate{handle_, published_, to.batches.size(), batches_.size()});
+  to.batches.insert(to.batches.end(), std::move_iterator(batches_.begin()), std::move_iterator(batches_.end()));
   batches_.clear();
-  return update;
+  if (batches_.capacity() > kBatchesKeptMax) batches_.shrink_to_fit();
+  return to.updates.back();
 }
 
 }  // namespace cordwood::broker

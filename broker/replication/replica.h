@@ -4,8 +4,8 @@
 
 #include <cstdint>
 #include <memory>
+#include <vector>
 
-#include "absl/container/inlined_vector.h"
 #include "absl/time/time.h"
 #include "broker/replication/append_op.h"
 #include "broker/replication/publication.h"
@@ -43,7 +43,7 @@ class Replica {
   // News since the last TakeUpdate().
   bool high_watermark_moved() const { return published_.high_watermark != core_.high_watermark(); }
   bool has_news() const;
-  PartitionUpdate TakeUpdate();  // and publishes the snapshot on the handle
+  const PartitionUpdate& TakeUpdate(Publication& to);  // added to it; and publishes the snapshot on the handle
   ReplicaSnapshot Snapshot(ReplicaPhase phase) const;
 
   const ReplicaHandlePtr& handle() const { return handle_; }
@@ -66,7 +66,7 @@ class Replica {
   ReplicaCore core_;
   Revision config_revision_ = -1;  // of the topic image that core_ is configured by
   bool log_append_time_ = false;
-  absl::InlinedVector<PublishedBatch, 2> batches_;  // staged, not published yet
+  std::vector<PublishedBatch> batches_;  // staged, not published yet
   ReplicaSnapshot published_;
 };
 

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <chrono>
 #include <memory>
+#include <span>
 #include <string>
+#include <utility>
 
 #include "broker/replication/shard_loop.h"
 #include "storage/log/side_header.h"
@@ -15,23 +17,11 @@ constexpr std::chrono::milliseconds kThrottlePauseMin(1);
 constexpr std::chrono::milliseconds kThrottlePauseMax(10);
 constexpr int kTicksAfterSync = 3;  // the first ones may find that the synced file was written too recently
 
-// What one network thread hears of one group: one message, and so at most one wake-up, however many answers there are.
-struct GroupMessage final : OutboxMessage {
-  void Run() override {
-    if (!publication->empty()) listener->OnPublication(*publication);
-    for (AppendOp* op : answers) op->Run();
-    delete this;
-  }
-  PublicationListener* listener = nullptr;
-  PublicationPtr publication;
-  std::vector<AppendOp*> answers;
-};
-
 // What is published for the first time has been written.
-void CountProduced(const PartitionUpdate& update, ShardMeasures& measures) {
+void CountProduced(const PartitionUpdate& update, std::span<const PublishedBatch> batches, ShardMeasures& measures) {
   std::uint64_t records = 0;
   std::uint64_t bytes = 0;
-  for (const PublishedBatch& batch : update.batches) {
+  for (const PublishedBatch& batch : batches) {
     records += static_cast<std::uint64_t>(batch.end - batch.base);
     bytes += batch.value.size() - kSideHeaderBytes;
   }
@@ -127,33 +117,31 @@ void ShardLoop::Settle(const Status& abandoned_because) {
   actions_.Clear();
 }
 
+std::unique_ptr<GroupNews> ShardLoop::TakeNews() {
+  if (std::unique_ptr<GroupNews> news = news_pool_->Take()) return news;
+  auto news = std::make_unique<GroupNews>();
+  for (const NetworkThread& thread : network_threads_) news->AddThread(*thread.outbox, *thread.listener);
+  return news;
+}
+
 // First what every network thread is to see, then the answers: an acknowledged record is visible to whoever sees the acknowledgement.
 void ShardLoop::PublishAndAnswer() {
-  auto publication = std::make_shared<Publication>(std::move(farewells_));
+  std::unique_ptr<GroupNews> news = TakeNews();
+  Publication& publication = news->publication;
+  for (PartitionUpdate& farewell : farewells_) publication.updates.push_back(std::move(farewell));
   farewells_.clear();
   for (Replica* replica : touched_) {
     if (!replica->has_news()) continue;
-    publication->push_back(replica->TakeUpdate());
-    CountProduced(publication->back(), measures_);
+    const PartitionUpdate& update = replica->TakeUpdate(publication);
+    CountProduced(update, publication.BatchesOf(update), measures_);
   }
   measures_.open_partitions.Set(static_cast<std::int64_t>(replicas_.size()));
-  if (publication->empty() && due_.empty()) return;
   const absl::Duration now = clock_.Monotonic();
   for (AppendOp* op : due_) op->answered_at = now;
-  std::vector<AppendOp*> elsewhere = std::move(due_);
+  std::erase_if(due_, [&](AppendOp* op) { return news->AddAnswer(*op); });
+  GroupNews::Send(std::move(news), news_pool_);
+  for (AppendOp* op : due_) op->outbox->Push(op);  // of no network thread
   due_.clear();
-  for (const NetworkThread& thread : network_threads_) {
-    auto message = std::make_unique<GroupMessage>();
-    message->listener = thread.listener;
-    message->publication = publication;
-    std::erase_if(elsewhere, [&](AppendOp* op) {
-      const bool here = op->outbox == thread.outbox;
-      if (here) message->answers.push_back(op);
-      return here;
-    });
-    if (!publication->empty() || !message->answers.empty()) thread.outbox->Push(message.release());
-  }
-  for (AppendOp* op : elsewhere) op->outbox->Push(op);
 }
 
 void ShardLoop::ForgetTouched() {

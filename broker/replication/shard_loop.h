@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "broker/replication/publication.h"
 #include "broker/replication/replica.h"
 #include "broker/replication/shard_driver.h"
 #include "storage/base/mailbox.h"
@@ -89,6 +90,7 @@ class ShardLoop {
   Status CommitGroup();
   void Poison(const Status& cause);
   void Settle(const Status& abandoned_because);
+  std::unique_ptr<GroupNews> TakeNews();
   void PublishAndAnswer();
   void ForgetTouched();
 
@@ -124,6 +126,7 @@ class ShardLoop {
   std::vector<PartitionUpdate> farewells_;  // last updates of replicas that are no longer open
   std::vector<AppendOp*> due_;              // to be answered after the next publication
   std::vector<ShardTask*> tasks_;           // of the present group
+  const std::shared_ptr<GroupNewsPool> news_pool_ = std::make_shared<GroupNewsPool>();
   std::vector<ReplicaHandlePtr> new_drops_;  // log starts moved in the present group
   std::vector<ReplicaHandlePtr> drops_;      // log starts moved before, logs not cut yet; each once
   std::uint64_t drop_bytes_ = 0;             // of both

@@ -37,7 +37,7 @@ Status ShardLoop::OpenReplica(const ReplicaHandlePtr& partition) {
   auto replica = Replica::Open(*store_, partition, options_.producers);
   if (!replica.ok()) {
     partition->PublishOffline(replica.status());
-    farewells_.push_back(PartitionUpdate{partition, partition->snapshot(), {}});
+    farewells_.push_back(PartitionUpdate{partition, partition->snapshot()});
     return replica.status();
   }
   if (store_->poisoned()) {
@@ -67,7 +67,7 @@ void ShardLoop::Forget(Replica& replica, const ReplicaSnapshot& farewell) {
   const ReplicaHandlePtr handle = replica.handle();
   handle->replica = nullptr;
   handle->Publish(farewell);
-  farewells_.push_back(PartitionUpdate{handle, farewell, {}});
+  farewells_.push_back(PartitionUpdate{handle, farewell});
   const std::size_t position = replica.position;
   std::swap(replicas_[position], replicas_.back());
   replicas_[position]->position = position;
@@ -131,7 +131,7 @@ Status ShardLoop::StageDelete(const ReplicaHandlePtr& partition) {
     Forget(*replica, snapshot);
   } else {
     partition->Publish(snapshot);
-    farewells_.push_back(PartitionUpdate{partition, snapshot, {}});
+    farewells_.push_back(PartitionUpdate{partition, snapshot});
   }
   return absl::OkStatus();
 }

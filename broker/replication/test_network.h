@@ -66,9 +66,9 @@ class TestNetwork final : public PublicationListener {
     wake_.SignalAll();
   }) {}
   void OnPublication(const Publication& publication) override {
-    for (const PartitionUpdate& update : publication) {
+    for (const PartitionUpdate& update : publication.updates) {
       std::string event = "p" + ToString(update.partition->index) + " hw " + ToString(update.snapshot.high_watermark);
-      for (const PublishedBatch& batch : update.batches) event += " [" + ToString(batch.base) + "," + ToString(batch.end) + ")";
+      for (const PublishedBatch& batch : publication.BatchesOf(update)) event += " [" + ToString(batch.base) + "," + ToString(batch.end) + ")";
       if (!update.snapshot.is_leader) event += " no leader";
       events.push_back(event);
     }

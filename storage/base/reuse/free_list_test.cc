@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "storage/base/free_list.h"
+#include "storage/base/reuse/free_list.h"
 
 #include <gtest/gtest.h>
 

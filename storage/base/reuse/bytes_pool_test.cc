@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "storage/base/bytes_pool.h"
+#include "storage/base/reuse/bytes_pool.h"
 
 #include <gtest/gtest.h>
 

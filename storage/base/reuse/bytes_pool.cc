@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Sizes are 512 * 2^k * (8 + i) / 8, i below 8.
-#include "storage/base/bytes_pool.h"
+// Sizes are 64 * 2^k * (8 + i) / 8, i below 8.
+#include "storage/base/reuse/bytes_pool.h"
 
 #include <bit>
 #include <utility>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "storage/base/ring_queue.h"
+#include "storage/base/reuse/ring_queue.h"
 
 #include <gtest/gtest.h>
 

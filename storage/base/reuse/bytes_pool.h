@@ -14,7 +14,7 @@ namespace cordwood {
 // the heap and go back to it. Not thread-safe; the buffers are as SharedBytes is.
 class BytesPool {
  public:
-  static constexpr std::size_t kSizeMin = 512;
+  static constexpr std::size_t kSizeMin = 64;
   static constexpr std::size_t kSizeMax = 1024 * 1024;
 
   explicit BytesPool(std::size_t kept_bytes_max = 4 * 1024 * 1024) : kept_bytes_max_(kept_bytes_max) {}
@@ -25,7 +25,7 @@ class BytesPool {
   std::size_t kept_bytes() const { return kept_bytes_; }
 
  private:
-  static constexpr std::size_t kClasses = 8 * 11 + 1;  // kSizeMin to kSizeMax, both included
+  static constexpr std::size_t kClasses = 8 * 14 + 1;  // kSizeMin to kSizeMax, both included
   static std::size_t ClassOf(std::size_t size);         // the smallest that holds `size`
   static std::size_t SizeOf(std::size_t of_class);
 
