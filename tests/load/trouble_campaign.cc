@@ -20,7 +20,9 @@ const Scenario kScenarios[] = {
     {"vanishing_clients", VanishingClients},
     {"reconnect_storm", ReconnectStorm},
     {"many_partitions", ManyPartitions},
+    {"overload", Overload},
     {"full_load_memory", FullLoadMemory},
+    {"paused_broker", PausedBroker},
 };
 
 void Report(const std::string& file, const std::string& line) {
