@@ -83,7 +83,7 @@ TEST_F(FetchTurnsTest, AClientThatSendsAndDoesNotReadIsToldNothingUntilItReads) 
   }
   EXPECT_TRUE(client.answers.all.empty());
   client.answers.room = true;
-  client.session->OnRoom();
+  client.session->OnWritten();
   Turn();
   ASSERT_EQ(client.answers.all.size(), 1u);
   EXPECT_EQ(client.answers.last().position, 100u);
