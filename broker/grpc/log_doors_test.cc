@@ -298,7 +298,8 @@ TEST_F(SmallBudgetTest, IdleStreamsDoNotStopOthers) {
     std::unique_ptr<grpc::ClientReaderWriter<v1::ProduceRequest, v1::ProduceResponse>> stream;
   };
   std::vector<std::unique_ptr<Idle>> idle;
-  for (int i = 0; i < 200; ++i) {
+  constexpr std::size_t kAllButOne = kLeaseStepBytes / kTransportWindowBytes - 1;  // that a lease of one step would have room for
+  while (idle.size() < kAllButOne) {
     idle.push_back(std::make_unique<Idle>());
     idle.back()->stream = stub_->ProduceStream(&idle.back()->context);
   }
