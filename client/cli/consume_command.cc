@@ -100,7 +100,8 @@ class Printer {
  public:
   Printer(const GlobalOptions& global, const ConsumeCommandOptions& options, std::optional<RecordFormat> format)
       : global_(global), options_(options), format_(std::move(format)), left_(options.count) {
-    json_ = global.output == OutputForm::kJson || (!format_.has_value() && isatty(STDOUT_FILENO) == 0);
+    const bool json = global.output == OutputForm::kJson || isatty(STDOUT_FILENO) == 0;
+    value_line_ = format_.has_value() ? format_->is_value_line() : !json;
   }
 
   ExitCode Run(Consumer& consumer, const std::vector<Range>& ranges) {
@@ -180,6 +181,11 @@ class Printer {
   }
 
   void PrintRecord(const ConsumerRecord& record) {
+    if (left_ > 0) --left_;
+    if (value_line_) {
+      out_.buffer()->append(record.value()).push_back('\n');
+      return out_.Wrote();
+    }
     view_.offset = Offset(record.offset());
     view_.timestamp_ms = record.timestamp().time_since_epoch().count();
     view_.key = record.has_key() ? std::optional(record.key()) : std::nullopt;
@@ -187,13 +193,10 @@ class Printer {
     view_.headers.clear();
     for (const HeaderView& header : record.headers()) view_.headers.push_back({header.key, header.value});
     const PlacedRecord placed{record.topic(), PartitionIndex(record.partition()), LeaderEpoch(record.leader_epoch()), &view_};
-    if (left_ > 0) --left_;
     if (format_.has_value()) {
       format_->Append(placed, out_.buffer());
-    } else if (json_) {
-      AppendJsonLine(placed, out_.buffer());
     } else {
-      out_.buffer()->append(placed.record->value.value_or("")).push_back('\n');
+      AppendJsonLine(placed, out_.buffer());
     }
     out_.Wrote();
   }
@@ -204,7 +207,7 @@ class Printer {
   std::map<std::int32_t, Range> unfinished_;  // by partition
   RecordView view_;  // its headers' memory is used again
   std::int64_t left_;  // < 0: no limit
-  bool json_ = false;
+  bool value_line_ = false;  // of a record only the value is asked for
   bool connected_ = true;  // as the user was told
   StdoutWriter out_;
 };

@@ -132,6 +132,10 @@ StatusOr<RecordFormat> RecordFormat::Parse(std::string_view text) {
   return format;
 }
 
+bool RecordFormat::is_value_line() const {
+  return pieces_.size() == 2 && pieces_[0].what == 'v' && pieces_[0].encoding == Encoding::kPlain && pieces_[1].what == 0 && pieces_[1].literal == "\n";
+}
+
 void RecordFormat::Append(const PlacedRecord& placed, std::string* out) const {
   const RecordView& record = *placed.record;
   for (const Piece& piece : pieces_) {

@@ -31,6 +31,8 @@ class RecordFormat {
   static StatusOr<RecordFormat> Parse(std::string_view text);
 
   void Append(const PlacedRecord& placed, std::string* out) const;
+  // "%v\n": each record is its value and a line feed.
+  bool is_value_line() const;
 
  private:
   enum class Encoding { kPlain, kHex, kBase64, kRfc3339 };

@@ -100,5 +100,10 @@ TEST(RecordJsonTest, DeepNestingIsNoTrouble) {
   EXPECT_TRUE(IsJsonDocument(deep));
 }
 
+TEST_F(RecordFormatTest, OnlyAPlainValueAndALineFeedIsAValueLine) {
+  for (const char* line : {"%v\n", "%s\n", "%v\\n"}) EXPECT_TRUE(RecordFormat::Parse(line)->is_value_line()) << line;
+  for (const char* other : {"", "%v", "%k\n", "%v{hex}\n", "%v\n\n", "x%v\n", "%v\n%k"}) EXPECT_FALSE(RecordFormat::Parse(other)->is_value_line()) << other;
+}
+
 }  // namespace
 }  // namespace cordwood::client
