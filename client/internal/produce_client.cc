@@ -180,7 +180,7 @@ std::uint32_t ProduceClient::TakeSlot() {
   return slot;
 }
 
-bool ProduceClient::Add(Topic& topic, absl::Duration now, const ProduceRecord& record, AckCallback ack) {
+bool ProduceClient::Add(Topic& topic, const ProduceRecord& record, AckCallback ack) {
   const std::int32_t partitions = topic.image.partitions();
   const PartitionIndex partition = record.partition.has_value() ? *record.partition
                                    : record.key.has_value()     ? PartitionOfKey(*record.key, partitions)
@@ -196,7 +196,7 @@ bool ProduceClient::Add(Topic& topic, absl::Duration now, const ProduceRecord& r
     batch->slot = *topic.slots[index];
     batch->topic_id = topic.image.id;
     batch->partition = partition;
-    batch->created = now;
+    batch->created = Now();
     batch->topic = &topic;
     batch->by_age = open_.insert(open_.end(), batch);
   }
@@ -238,7 +238,7 @@ Status ProduceClient::Send(std::string_view topic, const ProduceRecord& record, 
       return Error(Reason::kUnknownTopicOrPartition, "topic \"" + std::string(topic) + "\" has no partition " + ToString(*record.partition) +
                                                          "; it has " + std::to_string(known->image.partitions()));
     }
-    wake = Add(*known, now, record, std::move(ack));
+    wake = Add(*known, record, std::move(ack));
   }
   if (wake) loop_.Post([this] { session_.Drain(); });
   return absl::OkStatus();

@@ -91,7 +91,7 @@ class ProduceClient {
   void CloseBatch(Topic& topic, std::shared_ptr<OpenBatch>* batch) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   std::uint32_t TakeSlot() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // True if the loop must be woken.
-  bool Add(Topic& topic, absl::Duration now, const ProduceRecord& record, AckCallback ack) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  bool Add(Topic& topic, const ProduceRecord& record, AckCallback ack) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Loop: closes batches that have lingered long enough, takes all closed ones, in order, and retired slots. How long until the next is due.
   absl::Duration TakeClosed(std::vector<std::shared_ptr<UnbuiltBatch>>* closed, std::vector<std::uint32_t>* retired);
   void SlotFreed(std::uint32_t slot);  // loop
