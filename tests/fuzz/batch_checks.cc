@@ -9,6 +9,7 @@
 #include "storage/base/check.h"
 #include "storage/record/record_batch_builder.h"
 #include "storage/record/record_batch_check.h"
+#include "storage/record/record_check.h"
 #include "storage/record/record_reader.h"
 
 namespace cordwood::testing {
@@ -69,6 +70,14 @@ void CheckStamped(const RecordBatchView& batch) {
   CORDWOOD_CHECK(stamped->base_offset() == Offset(77) && stamped->leader_epoch() == LeaderEpoch(5) && stamped->max_timestamp_ms() == kNowMs);
 }
 
+// Of a batch that CheckAppend() passed.
+bool CheckSoundRecords(const RecordBatchView& batch, const BatchLimits& limits) {
+  if (batch.codec() != Codec::kNone) return true;
+  const Status checked = CheckRecords(batch, limits, kNowMs);
+  CORDWOOD_CHECK(checked.ok() || IsRefusal(checked));
+  return checked.ok();
+}
+
 }  // namespace
 
 bool SameRecord(const RecordView& a, const RecordView& b) {
@@ -85,18 +94,24 @@ void CheckBatch(const RecordBatchView& batch) {
     CORDWOOD_CHECK(batch.end_offset() == Offset(batch.record_count()));
   }
   // As of a topic with tight limits.
-  const Status tight = CheckAppend(batch, BatchLimits{.batch_bytes_max = 200, .before_ms_max = 1000, .after_ms_max = 1000}, kNowMs);
+  const BatchLimits tight_limits{.batch_bytes_max = 200, .before_ms_max = 1000, .after_ms_max = 1000};
+  const Status tight = CheckAppend(batch, tight_limits, kNowMs);
   CORDWOOD_CHECK(tight.ok() ? sound.ok() : IsRefusal(tight));
+  const bool readable = sound.ok() && CheckSoundRecords(batch, BatchLimits{}) && batch.codec() == Codec::kNone;
+  if (tight.ok() && CheckSoundRecords(batch, tight_limits)) CORDWOOD_CHECK(readable || batch.codec() != Codec::kNone);
   if (batch.base_sequence() >= Sequence(0)) CORDWOOD_CHECK(batch.last_sequence() >= Sequence(0));
   CheckStamped(batch);
   RecordReader reader(batch);
   const Status opened = reader.Open(kPlainMax);
   if (!opened.ok()) {
-    CORDWOOD_CHECK(IsRefusal(opened));
+    CORDWOOD_CHECK(IsRefusal(opened) && !readable);
     return;
   }
   std::vector<RecordView> records;
-  if (!ReadAll(&reader, batch, &records)) return;
+  if (!ReadAll(&reader, batch, &records)) {
+    CORDWOOD_CHECK(!readable);
+    return;
+  }
   CORDWOOD_CHECK(records.size() == static_cast<std::size_t>(batch.record_count()));
   if (!records.empty()) CheckRebuilt(records, batch.codec());
 }

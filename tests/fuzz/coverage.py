@@ -87,23 +87,31 @@ def ranges(numbers):
 
 
 def replay(target, arguments, scratch):
-    """The files' coverage by the target's seeds, mended findings and corpus."""
+    """Runs the target over its seeds, mended findings and corpus. The profile."""
     corpora = [scratch / "seeds" / target, HERE / "findings" / target, arguments.out / "corpus" / target]
-    raw, merged, binary = scratch / f"{target}.profraw", scratch / f"{target}.profdata", arguments.bin / f"{target}_fuzz"
-    subprocess.run([binary, "0", *[path for path in corpora if path.is_dir()]], check=True, stdout=subprocess.DEVNULL, cwd=scratch,
+    raw, merged = scratch / f"{target}.profraw", scratch / f"{target}.profdata"
+    subprocess.run([arguments.bin / f"{target}_fuzz", "0", *[path for path in corpora if path.is_dir()]], check=True, stdout=subprocess.DEVNULL, cwd=scratch,
                    env={**os.environ, "LLVM_PROFILE_FILE": str(raw), "TMPDIR": str(scratch)})
     subprocess.run([f"llvm-profdata{LLVM}", "merge", "-sparse", raw, "-o", merged], check=True)
     raw.unlink()
-    exported = subprocess.run([f"llvm-cov{LLVM}", "export", "-format=lcov", f"-instr-profile={merged}", binary], check=True, stdout=subprocess.PIPE, text=True)
+    return merged
+
+
+def measure(targets, profiles, arguments, scratch):
+    """What the profiles reach of the files that the targets are for."""
+    merged = scratch / "merged.profdata"
+    subprocess.run([f"llvm-profdata{LLVM}", "merge", "-sparse", *profiles, "-o", merged], check=True)
+    objects = [argument for target in targets for argument in ("-object", arguments.bin / f"{target}_fuzz")]
+    exported = subprocess.run([f"llvm-cov{LLVM}", "export", "-format=lcov", f"-instr-profile={merged}", *objects[1:]], check=True, stdout=subprocess.PIPE, text=True)
     files = {os.path.relpath(path, ROOT): coverage for path, coverage in parse_lcov(exported.stdout).items()}
-    return {path: coverage for path, coverage in sorted(files.items()) if is_for(target, path)}
+    return {path: coverage for path, coverage in sorted(files.items()) if any(is_for(target, path) for target in targets)}
 
 
-def report(target, files, lines):
+def report(name, files, lines):
     total = FileCoverage()
     for coverage in files.values():
         total.add(coverage)
-    yield [target, *total.cells()]
+    yield [name, *total.cells()]
     for path, coverage in files.items():
         yield ["  " + path, *coverage.cells()]
         if lines and coverage.missed:
@@ -123,8 +131,11 @@ def main():
     with tempfile.TemporaryDirectory(prefix="cordwood-coverage-", dir=memory) as scratch:
         scratch = pathlib.Path(scratch)
         subprocess.run([arguments.bin / "fuzz_seeds", scratch / "seeds"], check=True, env={**os.environ, "LLVM_PROFILE_FILE": os.devnull})
-        for target in [arguments.only] if arguments.only else FILES:
-            rows += report(target, replay(target, arguments, scratch), arguments.lines)
+        profiles = {target: replay(target, arguments, scratch) for target in ([arguments.only] if arguments.only else FILES)}
+        for target, profile in profiles.items():
+            rows += report(target, measure([target], [profile], arguments, scratch), arguments.lines)
+        if len(profiles) > 1:  # what one target does not reach, another may
+            rows += report("together", measure(profiles, profiles.values(), arguments, scratch), arguments.lines)
     widths = [max(len(row[i]) for row in rows if len(row) > 1) for i in range(len(HEADINGS))]
     for row in rows:
         cells = [row[0].ljust(widths[0]), *[cell.rjust(width) for cell, width in zip(row[1:], widths[1:])]]

@@ -168,7 +168,7 @@ void ConfigurationSeeds(const std::string& root) {
   }
   corpus.Add(Choice(0) + file);
   corpus.Add(Choice(0) + "listeners = [::1]:9600\ndata.dir=/srv/log\n");
-  corpus.Add(Choice(0) + "queued.max.request.bytes = 2097152\nsocket.request.max.bytes = 4194304\n");
+  corpus.Add(Choice(0) + "queued.max.request.bytes = 16777216\nsocket.request.max.bytes = 33554432\n");
   corpus.Add(Choice(1) + "--data-dir\n/srv/a b\n--listen\n127.0.0.1:0\n--insecure\n--config\nx");
   corpus.Add(Choice(2) + environment);
   std::string topic;
