@@ -18,6 +18,8 @@ constexpr int kPartitions = 16, kConnections = 8, kStreamsPerConnection = 4;
 constexpr std::size_t kBatchBytes = 50'000;
 constexpr absl::Duration kDeadline = absl::Seconds(2);  // an acknowledgement after it is worth nothing
 constexpr int kUnaryOneIn = 8;                          // so many of the offered messages come as calls of their own
+constexpr std::int64_t kCallsMax = 512;                 // open at a time; more would only be time-outs that wait for HTTP/2's window in the client
+constexpr std::size_t kUnsentMax = 2 * kBatchBytes;     // a stream always has its next message ready
 constexpr std::int64_t kBudgetBytes = 128 << 20;
 constexpr std::int64_t kMemorySlack = 192 << 20;        // write buffers and tail ring, should they not have been full before
 constexpr double kGoodputMin = 0.8, kGoodputMinShort = 0.5;  // seconds on a busy machine say less than a minute does
@@ -47,7 +49,7 @@ class Offering {
     });
   }
 
-  // Messages come at `rate` bytes per second, whatever becomes of them; one that the transport does not take at once is dropped here.
+  // Messages come at `rate` bytes per second, whatever becomes of them; one that finds two of its stream unsent is dropped here.
   double OpenLoop(double rate, absl::Duration time, MemoryTrace& memory) {
     const absl::Time began = absl::Now();
     std::int64_t came = 0;
@@ -56,8 +58,11 @@ class Offering {
       for (; came < due; ++came) {
         offered_ += kBatchBytes;
         Lane& lane = *lanes_[static_cast<std::size_t>(came) % lanes_.size()];
-        if (lane.connection->unsent(lane.stream) > 0 || lane.connection->unsent() > 0) continue;
-        came % kUnaryOneIn == 0 ? SendCall(lane) : SendOnStream(lane);
+        if (came % kUnaryOneIn == 0 && open_calls_ < kCallsMax) {
+          SendCall(lane);
+        } else if (lane.connection->unsent(lane.stream) < kUnsentMax) {
+          SendOnStream(lane);
+        }
       }
     });
   }
