@@ -64,6 +64,25 @@ TEST_F(ProduceStreamTest, AHandleStandsForItsNames) {
   EXPECT_EQ(Values("t", 1), "a b");
 }
 
+TEST_F(ProduceStreamTest, AReboundHandleMeansItsNewNamesAndOneBeyondTheCapIsRefused) {
+  CreateTopic("t", 2);
+  ProduceStream stream(client());
+  for (int i = 0; i < 2; ++i) {
+    v1::ProduceRequest bind = Numbered(i, BatchesRequest("t", i, Batch({std::to_string(i)})));
+    bind.mutable_entries(0)->set_handle(7);
+    ASSERT_TRUE(stream.Send(bind));
+  }
+  ASSERT_TRUE(stream.Send(ByHandle(2, 7, Batch({"2"}))));
+  v1::ProduceRequest beyond = Numbered(3, BatchesRequest("t", 0, Batch({"3"})));
+  beyond.mutable_entries(0)->set_handle(65'536);
+  ASSERT_TRUE(stream.Send(beyond));
+  const auto dones = ReadDones(stream, 4);
+  ASSERT_THAT(dones.at(3).errors(), SizeIs(1));
+  EXPECT_EQ(dones.at(3).errors(0).reason(), v1::INVALID_REQUEST);
+  EXPECT_EQ(Values("t", 0), "0");
+  EXPECT_EQ(Values("t", 1), "1 2");
+}
+
 TEST_F(ProduceStreamTest, AHandleOfADeletedTopicAnswersUnknownTopicId) {
   CreateTopic("t");
   ProduceStream stream(client());
@@ -225,13 +244,16 @@ TEST_F(FetchStreamTest, NothingComesWithoutCredit) {
   EXPECT_GT(bytes, 1'000'000u);
 }
 
-TEST_F(FetchStreamTest, AbsurdCreditIsAsGoodAsTheMost) {
+TEST_F(FetchStreamTest, AbsurdCreditCountsAsTheMost) {
   CreateTopic("t");
   Append("t", {"a"});
   FetchStream stream(client());
-  ASSERT_TRUE(stream.Send(WithCredit(Set(1, "t", 0, 0), std::uint64_t{1} << 63)));
+  for (const std::uint64_t credit : {std::uint64_t{1} << 63, (std::uint64_t{1} << 63) - 1, ~std::uint64_t{0}}) {
+    ASSERT_TRUE(stream.Send(WithCredit({}, credit)));
+  }
+  for (int i = 0; i < 1000; ++i) ASSERT_TRUE(stream.Send(WithCredit({}, std::uint64_t{1} << 62)));  // added up, they are more than 64 bits
+  ASSERT_TRUE(stream.Send(Set(1, "t", 0, 0)));
   EXPECT_EQ(ReadValues(stream, 1), "1:a");
-  for (int i = 0; i < 3; ++i) ASSERT_TRUE(stream.Send(WithCredit(v1::FetchRequest(), UINT64_MAX)));
   Append("t", {"b"});
   EXPECT_EQ(ReadValues(stream, 1), "1:b");
 }
@@ -245,6 +267,17 @@ TEST_F(FetchStreamTest, AHandleWithOtherNamesEndsTheFetchOfItsOldPartition) {
   Append("t", {"a"});
   Append("u", {"b"});
   EXPECT_EQ(ReadValues(stream, 1), "1:b");
+}
+
+TEST_F(FetchStreamTest, AReboundHandleMeansItsNewNames) {
+  CreateTopic("t", 2);
+  Append("t", {"a"}, 0);
+  Append("t", {"b"}, 1);
+  FetchStream stream(client());
+  ASSERT_TRUE(stream.Send(WithCredit(Set(1, "t", 0, 0))));
+  EXPECT_EQ(ReadValues(stream, 1), "1:a");
+  ASSERT_TRUE(stream.Send(Set(1, "t", 1, 0, 1)));
+  EXPECT_EQ(ReadValues(stream, 1, 1), "1:b");
 }
 
 TEST_F(FetchStreamTest, APausedPartitionIsSilentUntilItIsSetAgain) {
