@@ -27,7 +27,7 @@ constexpr std::uint64_t kStragglersMax = kMessages / 20;
 class AllocationsTest : public LogDoorsFixture {
  protected:
   void SetUp() override {
-    options_.fetch.ring_bytes = 256 * 1024;  // full after the warm-up: from then on a batch comes and a batch goes
+    options_.fetch.ring_bytes = 64 * 1024;  // full after the warm-up: from then on a batch comes and a batch goes
     Start(kPartitions);
     stub_ = v1::Log::NewStub(grpc::CreateChannel(address(), grpc::InsecureChannelCredentials()));
     produce_ = stub_->ProduceStream(&produce_context_);
