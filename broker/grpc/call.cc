@@ -127,7 +127,7 @@ void Call::MaybeRead() {
     if (set_.stopping_) return;
     if (w.unanswered > 0 && w.unanswered >= w.method->options.window_bytes) return;
     if (w.answers.size() >= kUnwrittenMax) return;
-    if (!set_.HasRoom()) {
+    if (!set_.lease_.HasRoom()) {
       w.waiting_for_lease = true;
       ++w.refs;
       w.previous_waiting = set_.last_waiting_;
@@ -301,11 +301,9 @@ void CallSet::Stop() {
   }
 }
 
-bool CallSet::HasRoom() { return lease_.HasRoom(counted_calls_ * static_cast<std::int64_t>(kTransportWindowBytes)); }
-
 void CallSet::ResumeReads() {
   // Each call is asked once: one that still finds no room queues up again.
-  for (Call* last = last_waiting_; first_waiting_ != nullptr && HasRoom();) {
+  for (Call* last = last_waiting_; first_waiting_ != nullptr && lease_.HasRoom();) {
     Call* call = first_waiting_;
     const bool was_last = call == last;
     ++call->wire_->refs;

@@ -136,7 +136,6 @@ class CallSet {
     ReasonCounts errors;
     int open_max = 0;
   };
-  bool HasRoom();
   void ResumeReads();
 
   ByteLease& lease_;

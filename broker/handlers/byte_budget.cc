@@ -14,8 +14,8 @@ bool ByteBudget::TryTake(std::int64_t bytes) {
   return true;
 }
 
-bool ByteLease::HasRoom(std::int64_t standing) {
-  if (used_ - standing < kLeaseStepBytes) return true;
+bool ByteLease::HasRoom() {
+  if (used_ < kLeaseStepBytes) return true;
   if (used_ < granted_) return budget_.free_bytes() >= 0;
   if (!budget_.TryTake(kLeaseStepBytes)) return false;
   granted_ += kLeaseStepBytes;

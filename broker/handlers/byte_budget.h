@@ -38,8 +38,7 @@ class ByteLease {
   ByteLease(const ByteLease&) = delete;
   ByteLease& operator=(const ByteLease&) = delete;
 
-  // For a message more. `standing`: of used(), what does not come back when messages are answered, the windows of open calls.
-  bool HasRoom(std::int64_t standing = 0);
+  bool HasRoom();  // for a message more
   void Take(std::int64_t bytes);  // what has arrived is counted, room or not: then the budget is overdrawn, and nobody has room until it no longer is
   void Give(std::int64_t bytes);  // calls on_room
   std::int64_t used() const { return used_; }

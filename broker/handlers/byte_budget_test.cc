@@ -38,16 +38,6 @@ TEST(ByteLeaseTest, WhoHasOverdrawnTheBudgetHasNoRoomUntilItIsPaidBack) {
   EXPECT_TRUE(lease.HasRoom());
 }
 
-TEST(ByteLeaseTest, TheWindowsOfOpenCallsNeverKeepAThreadFromAStepOfMessages) {
-  ByteBudget budget(kLeaseStepBytes);
-  ByteLease lease(budget);
-  const std::int64_t windows = 3 * kLeaseStepBytes;
-  lease.Take(windows);
-  EXPECT_TRUE(lease.HasRoom(windows));
-  lease.Take(kLeaseStepBytes);
-  EXPECT_FALSE(lease.HasRoom(windows));
-}
-
 TEST(ByteLeaseTest, ASpentBudgetLetsAThreadThatHoldsNothingTakeOneMessage) {
   ByteBudget budget(kLeaseStepBytes);
   ByteLease greedy(budget);
