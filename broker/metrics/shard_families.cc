@@ -66,7 +66,7 @@ void AddShardFamilies(Families& families, const std::vector<ShardDriver*>& shard
     AddMeasures(families, *shard);
     AddVitals(families, *shard);
   }
-  families.AddLimit("appends_per_shard_inbox", inbox_deepest, inbox_max);
+  families.AddLimit("appends_per_shard_inbox", inbox_deepest, inbox_max, "");
   families.Counter("cordwood_produce_records_total", "Records written to logs").Add(records);
   families.Counter("cordwood_produce_bytes_total", "Bytes of the batches written to logs, as they came").Add(bytes);
   families.Histogram("cordwood_produce_queue_seconds", "Wait of an append in its shard's inbox").Add(queue);
