@@ -81,7 +81,6 @@ class OutageStagesTest : public ConsumerTest, public ::testing::WithParamInterfa
  protected:
   void SetUp() override {
     ConsumerTest::SetUp();
-    client_options_.connect_timeout = kDeadline;
     client_options_.request_timeout = kRequest;
     producer_options_.max_block = kDeadline;
     producer_options_.close_timeout = kDeadline;
@@ -98,6 +97,7 @@ class OutageStagesTest : public ConsumerTest, public ::testing::WithParamInterfa
 };
 
 void BeforeConnect(OutageStagesTest& test) {
+  test.client_options_.connect_timeout = kDeadline;
   test.BreakBroker();
   EXPECT_TRUE(InTime(kDeadline + kRequest, [&] { EXPECT_EQ(Client::Connect(test.address(), test.client_options_).error().code(), Errc::kTransport); }));
 }
