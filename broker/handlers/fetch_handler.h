@@ -90,6 +90,7 @@ class FetchHandler final : public PublicationListener {
   ClusterImagePtr image_;
   TailRing ring_;
   FetchWaits waits_;
+  FetchAnswer outgoing_;            // on its way to a listener; empty, for its memory, at all other times
   RingQueue<std::shared_ptr<FetchSession>> runnable_;  // each once
   RingQueue<std::shared_ptr<FetchSession>> starved_;   // wait until the readers have less to do
   std::size_t visits_ = 0;          // in this turn

@@ -239,9 +239,7 @@ std::size_t FetchSession::answer_bytes_max() const {
 }
 
 void FetchSession::OnWritten() {
-  if (!unwritten_.empty()) {
-    handler_.unwritten_bytes_ -= unwritten_.pop_front();
-  }
+  if (!unwritten_.empty()) handler_.unwritten_bytes_ -= unwritten_.pop_front();
   MakeRunnable();
 }
 
@@ -263,10 +261,14 @@ void FetchSession::Flush() {
   const absl::Duration now = handler_.clock_.Monotonic();
   handler_.measures_.whole.Record(now - began_);
   began_ = now;
-  unwritten_.push_back(answer_.payload_bytes);
-  handler_.unwritten_bytes_ += answer_.payload_bytes;
-  listener_->OnAnswer(answer_);
-  answer_.Clear();
+  // Out of answer_, so that the listener that asks finds this session spent().
+  FetchAnswer& answer = handler_.outgoing_;
+  std::swap(answer, answer_);
+  answer_.seq = answer.seq;
+  unwritten_.push_back(answer.payload_bytes);
+  handler_.unwritten_bytes_ += answer.payload_bytes;
+  listener_->OnAnswer(answer);
+  answer.Clear();
 }
 
 void FetchSession::AnswerNow() {

@@ -68,10 +68,12 @@ bool ShardDriver::Enter() {
 void ShardDriver::Leave() { entering_.fetch_sub(1); }
 
 void ShardDriver::Append(AppendOp* op) {
-  Status refused = ShuttingDown();
+  Status refused;
   if (Enter()) {
     refused = loop_->Take(op);
     Leave();
+  } else {
+    refused = ShuttingDown();
   }
   if (refused.ok()) return;
   for (AppendEntry& entry : op->entries) entry.status = refused;
