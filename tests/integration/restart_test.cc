@@ -18,7 +18,10 @@ class RestartTest : public BrokerTest {
     const LogClient own(broker_->address());
     for (int i = 0;; ++i) {
       const auto base = own.ProduceRecords("t", partition, {std::to_string(partition) + "." + std::to_string(i)});
-      if (!base.ok()) return;
+      if (!base.ok()) {
+        if (!stopping_) ADD_FAILURE() << "partition " << partition << ", append " << i << ": " << base.status();
+        return;
+      }
       ++acknowledged_[partition];
     }
   }
@@ -30,6 +33,7 @@ class RestartTest : public BrokerTest {
       }
       return true;
     }));
+    stopping_ = true;
   }
   void JoinProducers() {
     for (std::thread& thread : threads_) thread.join();
@@ -47,6 +51,7 @@ class RestartTest : public BrokerTest {
   }
   static constexpr int kProducers = 4;
   std::atomic<int> acknowledged_[kProducers] = {};
+  std::atomic<bool> stopping_{false};  // from here on an append may fail
   std::vector<std::thread> threads_;
 };
 

@@ -266,7 +266,7 @@ TEST_F(FetchStreamTest, AHandleWithOtherNamesEndsTheFetchOfItsOldPartition) {
   ASSERT_TRUE(stream.Send(Set(1, "u", 0, 0, /*position=*/7)));
   Append("t", {"a"});
   Append("u", {"b"});
-  EXPECT_EQ(ReadValues(stream, 1), "1:b");
+  EXPECT_EQ(ReadValues(stream, 1, 7), "1:b");
 }
 
 TEST_F(FetchStreamTest, AReboundHandleMeansItsNewNames) {
