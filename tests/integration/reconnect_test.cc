@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Many clients that connect at once, vanish and come again. RECONNECT_CLIENTS says how many: 300 by default, 2000 in a campaign.
+#include <malloc.h>
+
 #include <atomic>
 #include <cstdlib>
 #include <fstream>
@@ -81,7 +83,10 @@ class ReconnectTest : public BrokerTest {
       EXPECT_TRUE(WaitUntil([&] { return Connections() == 1; })) << Connections();
       if (round == 0) after_first = ResidentMiB();
     }
-    EXPECT_LE(ResidentMiB(), after_first + 32) << "each storm leaves something behind";
+    const bool keeps_what_is_freed = mallinfo2().uordblks == 0;  // a sanitizer's allocator, here as in the broker
+    if (!keeps_what_is_freed) {
+      EXPECT_LE(ResidentMiB(), after_first + 32) << "each storm leaves something behind";
+    }
     EXPECT_FALSE(stop.exchange(true));
     producer.join();
     EXPECT_EQ(static_cast<std::uint64_t>(LogEnd("t")), done);
