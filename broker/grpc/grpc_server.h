@@ -28,7 +28,7 @@ struct GrpcServerOptions {
   // Of what was received and not yet handed over: HTTP/2's windows, messages half arrived. Beyond it streams are reset.
   std::size_t receive_bytes_max = 256 * 1024 * 1024;
   bool channelz = false;
-  int sync_threads_max = 64;  // of all synchronous calls; beyond it they are refused with RESOURCE_EXHAUSTED
+  int sync_threads_max = 256;  // of all synchronous calls; beyond it they are refused with RESOURCE_EXHAUSTED
 };
 
 // Threading: Start and Shutdown from the owner, once each.

@@ -156,6 +156,18 @@ std::string FrameTypes(std::string_view bytes, int stream) {
   return types;
 }
 
+bool StreamEnded(std::string_view bytes, int stream) {
+  constexpr std::size_t kFrameHeaderBytes = 9;
+  while (bytes.size() >= kFrameHeaderBytes) {
+    const bool may_end = bytes[3] == kDataFrame || bytes[3] == kHeadersFrame;
+    if (may_end && (bytes[4] & kEndStream) != 0 && BigEndian(bytes.substr(5, 4)) == static_cast<unsigned>(stream)) return true;
+    const std::size_t length = BigEndian(bytes.substr(0, 3));
+    if (bytes.size() < kFrameHeaderBytes + length) break;
+    bytes.remove_prefix(kFrameHeaderBytes + length);
+  }
+  return false;
+}
+
 HttpAnswer HttpGet(const std::string& address, const std::string& path) {
   RawConnection connection(address);
   connection.Send("GET " + path + " HTTP/1.1\r\nHost: " + address + "\r\nConnection: close\r\n\r\n");

@@ -52,6 +52,8 @@ std::string Http2Frame(int type, int flags, int stream, std::string_view payload
 std::string GrpcRequestHeaders(std::string_view path, int stream = 1, std::string_view timeout = "");
 // The types of the frames in `bytes` that belong to `stream`.
 std::string FrameTypes(std::string_view bytes, int stream);
+// Whether the peer has ended the stream, with data or headers.
+bool StreamEnded(std::string_view bytes, int stream);
 inline constexpr int kDataFrame = 0, kHeadersFrame = 1, kResetFrame = 3;
 inline constexpr int kEndStream = 1, kEndHeaders = 4;
 
