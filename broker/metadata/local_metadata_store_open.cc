@@ -10,6 +10,7 @@
 #include "rocksdb/env.h"
 #include "rocksdb/options.h"
 #include "storage/log/synced_slot.h"
+#include "storage/rocksdb/has_database.h"
 #include "storage/rocksdb/log_survey.h"
 #include "storage/rocksdb/torn_manifest.h"
 
@@ -43,14 +44,6 @@ rocksdb::Options MakeOptions(rocksdb::Env& env) {
   // Each write is synced before the next begins, so that at most one transaction, which nobody was told of, can be torn at the end.
   options.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
   return options;
-}
-
-// By opening it: RocksDB's FileExists takes a file that it may not look at for one that is not there.
-StatusOr<bool> HasDatabase(rocksdb::Env& env, const std::string& directory) {
-  std::unique_ptr<rocksdb::SequentialFile> current;
-  const rocksdb::Status opened = env.NewSequentialFile(directory + "/CURRENT", &current, rocksdb::EnvOptions());
-  if (!opened.ok() && !opened.IsPathNotFound() && !opened.IsNotFound()) return FromRocksDb(opened, directory);
-  return opened.ok();
 }
 
 // What an opening will find.
@@ -127,7 +120,8 @@ StatusOr<OpenedMetadata> OpenMetadata(rocksdb::Env& env, const std::string& dire
   auto synced_file = MetadataSyncedFile::Open(env, synced_path);
   if (!synced_file.ok() && (must_exist || ReasonOf(synced_file.status()) != Reason::kShardDamaged)) return synced_file.status();
   const std::uint64_t synced = synced_file.ok() ? (*synced_file)->sequence() : 0;
-  CORDWOOD_ASSIGN_OR_RETURN(const bool has_database, HasDatabase(env, directory));
+  bool has_database = false;
+  CORDWOOD_RETURN_IF_ERROR(FromRocksDb(HasDatabase(env, directory, &has_database), directory));
   if (!has_database && must_exist) return Damaged(directory + ": missing or empty, but this data directory had it");
 
   rocksdb::Options options = MakeOptions(env);

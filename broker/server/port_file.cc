@@ -3,7 +3,6 @@
 #include "broker/server/port_file.h"
 
 #include <netdb.h>
-#include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -14,19 +13,13 @@
 #include <memory>
 #include <utility>
 
+#include "broker/grpc/connections/tcp_listeners.h"
+
 namespace cordwood::broker {
 namespace {
 
 Status CannotListen(const HostPort& address, const std::string& why) {
   return Error(Reason::kInvalidConfig, "cannot listen on " + address.ToString() + ": " + why + "; choose another with --listen");
-}
-
-std::uint16_t PortOf(int fd) {
-  sockaddr_storage bound;
-  socklen_t size = sizeof bound;
-  if (getsockname(fd, reinterpret_cast<sockaddr*>(&bound), &size) != 0) return 0;
-  if (bound.ss_family == AF_INET6) return ntohs(reinterpret_cast<const sockaddr_in6*>(&bound)->sin6_port);
-  return ntohs(reinterpret_cast<const sockaddr_in*>(&bound)->sin_port);
 }
 
 }  // namespace
@@ -47,7 +40,7 @@ StatusOr<ReservedPort> ReservedPort::Take(const HostPort& address) {
   const int on = 1;
   setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   if (bind(fd, found->ai_addr, found->ai_addrlen) != 0) return CannotListen(address, std::strerror(errno));
-  reserved.address_.port = PortOf(fd);
+  reserved.address_.port = LocalPort(fd);
   return reserved;
 }
 

@@ -9,6 +9,7 @@
 #include "storage/base/coding.h"
 #include "storage/log/keys.h"
 #include "storage/log/partition_records.h"
+#include "storage/rocksdb/has_database.h"
 #include "storage/rocksdb/torn_manifest.h"
 #include "storage/shard/internal/recovery.h"
 #include "storage/shard/internal/rocksdb_access.h"
@@ -38,14 +39,6 @@ StatusOr<T> GetNumber(rocksdb::DB& db, MetadataKind kind) {
   return LoadBigEndian<T>(value->data());
 }
 
-// By opening it: RocksDB's FileExists takes a file that it may not look at for one that is not there.
-StatusOr<bool> HasDatabase(rocksdb::Env& env, const std::string& directory) {
-  std::unique_ptr<rocksdb::SequentialFile> current;
-  const rocksdb::Status opened = env.NewSequentialFile(directory + "/CURRENT", &current, rocksdb::EnvOptions());
-  if (!opened.ok() && !opened.IsPathNotFound() && !opened.IsNotFound()) return FromRocksDb(opened, directory);
-  return opened.ok();
-}
-
 }  // namespace
 
 ShardStore::ShardStore(const ShardOptions& options)
@@ -72,7 +65,8 @@ Status ShardStore::Recover() {
   const std::string& directory = options_.directory;
   rocksdb::Env& env = this->env();
   if (!options_.must_exist) CORDWOOD_RETURN_IF_ERROR(FromRocksDb(env.CreateDirIfMissing(directory), directory));
-  CORDWOOD_ASSIGN_OR_RETURN(const bool has_database, HasDatabase(env, directory));
+  bool has_database = false;
+  CORDWOOD_RETURN_IF_ERROR(FromRocksDb(HasDatabase(env, directory, &has_database), directory));
   auto synced_file = SyncedFile::Open(env, options_.synced_file);
   if (!synced_file.ok() && ReasonOf(synced_file.status()) != Reason::kShardDamaged) return synced_file.status();
   if (synced_file.ok()) recovery_.synced_sequence = (*synced_file)->sequence();

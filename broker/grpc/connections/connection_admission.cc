@@ -8,20 +8,12 @@
 #include <algorithm>
 #include <cstring>
 
+#include "broker/grpc/connections/tcp_listeners.h"
+
 namespace cordwood::broker {
 namespace {
 
 constexpr int kLookShare = 20;  // one part of so many of the thread's time
-
-// 0 if it is not a TCP socket.
-std::uint16_t LocalPort(int fd) {
-  sockaddr_storage local{};
-  socklen_t size = sizeof local;
-  if (getsockname(fd, reinterpret_cast<sockaddr*>(&local), &size) != 0) return 0;
-  if (local.ss_family == AF_INET6) return ntohs(reinterpret_cast<const sockaddr_in6*>(&local)->sin6_port);
-  if (local.ss_family == AF_INET) return ntohs(reinterpret_cast<const sockaddr_in*>(&local)->sin_port);
-  return 0;
-}
 
 std::string Text(const PeerAddress& address) {
   char text[INET6_ADDRSTRLEN] = "";

@@ -20,14 +20,6 @@ namespace {
 
 constexpr int kBacklog = 65'535;  // the system allows net.core.somaxconn
 
-std::uint16_t PortOf(int fd) {
-  sockaddr_storage bound;
-  socklen_t size = sizeof bound;
-  if (getsockname(fd, reinterpret_cast<sockaddr*>(&bound), &size) != 0) return 0;
-  if (bound.ss_family == AF_INET6) return ntohs(reinterpret_cast<const sockaddr_in6*>(&bound)->sin6_port);
-  return ntohs(reinterpret_cast<const sockaddr_in*>(&bound)->sin_port);
-}
-
 // -1 with errno set.
 int Listen(const addrinfo& at, bool both_families) {
   const int fd = socket(at.ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -46,6 +38,15 @@ int Listen(const addrinfo& at, bool both_families) {
 }
 
 }  // namespace
+
+std::uint16_t LocalPort(int fd) {
+  sockaddr_storage local{};
+  socklen_t size = sizeof local;
+  if (getsockname(fd, reinterpret_cast<sockaddr*>(&local), &size) != 0) return 0;
+  if (local.ss_family == AF_INET6) return ntohs(reinterpret_cast<const sockaddr_in6*>(&local)->sin6_port);
+  if (local.ss_family == AF_INET) return ntohs(reinterpret_cast<const sockaddr_in*>(&local)->sin_port);
+  return 0;
+}
 
 TcpListeners::TcpListeners(TcpListeners&& other) noexcept : fds_(std::exchange(other.fds_, {})), port_(other.port_) {}
 
@@ -76,7 +77,7 @@ Status TcpListeners::Add(const std::string& host, std::uint16_t port) {
       continue;
     }
     fds_.push_back(fd);
-    port_ = PortOf(fd);
+    port_ = LocalPort(fd);
   }
   return fds_.empty() ? Error(Reason::kInvalidConfig, why) : absl::OkStatus();
 }

@@ -10,6 +10,9 @@
 
 namespace cordwood::broker {
 
+// The port at this end of a TCP socket; 0 of anything else.
+std::uint16_t LocalPort(int fd);
+
 // Closed with it. Threading: of its owner.
 class TcpListeners {
  public:
