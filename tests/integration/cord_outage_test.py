@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """`cord` and a broker that is killed, stays away or hangs."""
+import contextlib
 import signal
 import subprocess
 import time
@@ -10,6 +11,14 @@ from cord_fixture import COMMAND_SECONDS, CordCase, OPTIONS, main, wait_until
 
 class CordAndDyingBrokersTest(CordCase):
     """Its broker is one that it may kill."""
+
+    @contextlib.contextmanager
+    def producer_after_one_record(self, topic):
+        with subprocess.Popen([f"{OPTIONS.bin}/cord", "produce", topic, "--timeout", "2s"], stdin=subprocess.PIPE, stderr=subprocess.PIPE, env=self.environment()) as producer:
+            producer.stdin.write(b"one\n")
+            producer.stdin.flush()
+            wait_until(lambda: self.values(topic) == b"one\n", "the first record arrived")
+            yield producer
 
     def test_a_kill_in_the_middle_loses_and_doubles_nothing(self):
         topic = self.topic(3)
@@ -45,10 +54,7 @@ class CordAndDyingBrokersTest(CordCase):
 
     def test_a_broker_that_stays_away_is_told_in_time(self):
         topic = self.topic()
-        with subprocess.Popen([f"{OPTIONS.bin}/cord", "produce", topic, "--timeout", "2s"], stdin=subprocess.PIPE, stderr=subprocess.PIPE, env=self.environment()) as producer:
-            producer.stdin.write(b"one\n")
-            producer.stdin.flush()
-            wait_until(lambda: self.values(topic) == b"one\n", "the first record arrived")
+        with self.producer_after_one_record(topic) as producer:
             self.broker.kill()
             start = time.monotonic()
             producer.stdin.write(b"two\n")
@@ -85,10 +91,7 @@ class CordAndDyingBrokersTest(CordCase):
 
     def test_a_broker_that_hangs_is_told_in_time(self):
         topic = self.topic()
-        with subprocess.Popen([f"{OPTIONS.bin}/cord", "produce", topic, "--timeout", "2s"], stdin=subprocess.PIPE, stderr=subprocess.PIPE, env=self.environment()) as producer:
-            producer.stdin.write(b"one\n")
-            producer.stdin.flush()
-            wait_until(lambda: self.values(topic) == b"one\n", "the first record arrived")
+        with self.producer_after_one_record(topic) as producer:
             self.broker.pause()
             self.addCleanup(self.broker.process.send_signal, signal.SIGCONT)
             start = time.monotonic()

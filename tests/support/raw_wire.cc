@@ -144,28 +144,34 @@ std::string GrpcRequestHeaders(std::string_view path, int stream, std::string_vi
   return Http2Frame(kHeadersFrame, kEndHeaders, stream, block);
 }
 
-std::string FrameTypes(std::string_view bytes, int stream) {
-  constexpr std::size_t kFrameHeaderBytes = 9;
-  std::string types;
-  while (bytes.size() >= kFrameHeaderBytes) {
-    const std::size_t length = BigEndian(bytes.substr(0, 3));
-    if (BigEndian(bytes.substr(5, 4)) == static_cast<unsigned>(stream)) types.push_back(bytes[3]);
-    if (bytes.size() < kFrameHeaderBytes + length) break;
-    bytes.remove_prefix(kFrameHeaderBytes + length);
-  }
-  return types;
-}
+namespace {
 
-bool StreamEnded(std::string_view bytes, int stream) {
+// `look` at the type and flags of each frame of `stream` whose header is there, until it returns true; then true.
+template <class Look>
+bool AnyFrame(std::string_view bytes, int stream, Look look) {
   constexpr std::size_t kFrameHeaderBytes = 9;
   while (bytes.size() >= kFrameHeaderBytes) {
-    const bool may_end = bytes[3] == kDataFrame || bytes[3] == kHeadersFrame;
-    if (may_end && (bytes[4] & kEndStream) != 0 && BigEndian(bytes.substr(5, 4)) == static_cast<unsigned>(stream)) return true;
+    if (BigEndian(bytes.substr(5, 4)) == static_cast<unsigned>(stream) && look(bytes[3], bytes[4])) return true;
     const std::size_t length = BigEndian(bytes.substr(0, 3));
     if (bytes.size() < kFrameHeaderBytes + length) break;
     bytes.remove_prefix(kFrameHeaderBytes + length);
   }
   return false;
+}
+
+}  // namespace
+
+std::string FrameTypes(std::string_view bytes, int stream) {
+  std::string types;
+  AnyFrame(bytes, stream, [&](char type, char) {
+    types.push_back(type);
+    return false;
+  });
+  return types;
+}
+
+bool StreamEnded(std::string_view bytes, int stream) {
+  return AnyFrame(bytes, stream, [](char type, char flags) { return (type == kDataFrame || type == kHeadersFrame) && (flags & kEndStream) != 0; });
 }
 
 HttpAnswer HttpGet(const std::string& address, const std::string& path) {
