@@ -17,10 +17,16 @@ enum class Errc : int {
   kNotLeaderOrFollower = 6,
   kRequestTimedOut = 7,
   kMessageTooLarge = 10,
+  kOffsetMetadataTooLarge = 12,
+  kCoordinatorLoadInProgress = 14,
+  kCoordinatorNotAvailable = 15,
+  kNotCoordinator = 16,
   kInvalidTopic = 17,
   kRecordListTooLarge = 18,
   kNotEnoughReplicas = 19,
   kInvalidRequiredAcks = 21,
+  kInvalidGroupId = 24,
+  kUnknownMemberId = 25,
   kInvalidTimestamp = 32,
   kTopicAlreadyExists = 36,
   kInvalidPartitions = 37,
@@ -33,12 +39,20 @@ enum class Errc : int {
   kInvalidProducerEpoch = 47,
   kStorageError = 56,
   kUnknownProducerId = 59,
+  kNonEmptyGroup = 68,
+  kGroupIdNotFound = 69,
   kFencedLeaderEpoch = 74,
   kUnknownLeaderEpoch = 75,
   kUnsupportedCompression = 76,
+  kGroupMaxSizeReached = 81,
+  kFencedInstanceId = 82,
   kThrottled = 89,
   kInvalidRecord = 87,
   kUnknownTopicId = 100,
+  kFencedMemberEpoch = 110,
+  kUnsupportedAssignor = 112,
+  kStaleMemberEpoch = 113,
+  kInvalidRegularExpression = 128,
   // Cordwood's own.
   kDiskFull = 1000,  // the broker has too little room for this write; reads and deletes go on
   kExpectedOffsetMismatch = 1001,  // conditional append: the log end is elsewhere
@@ -52,6 +66,7 @@ enum class Errc : int {
   kUnknownHandle = 1009,  // a stream names a partition handle that it never bound
   kPoisoned = 1010,  // a write or sync of this shard failed; it takes no writes until restart
   kConflict = 1011,  // compare-and-swap found another revision
+  kStalePositionEpoch = 1012,  // a reset of the group came between
 };
 
 }  // namespace cordwood

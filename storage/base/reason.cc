@@ -40,10 +40,16 @@ constexpr Row Find(Reason reason) {
     case Reason::kNotLeaderOrFollower: return {"NOT_LEADER_OR_FOLLOWER", kUnavailable, kDefinite};
     case Reason::kRequestTimedOut: return {"REQUEST_TIMED_OUT", kDeadlineExceeded, kIndefinite};
     case Reason::kMessageTooLarge: return {"MESSAGE_TOO_LARGE", kInvalidArgument, kDefinite};
+    case Reason::kOffsetMetadataTooLarge: return {"OFFSET_METADATA_TOO_LARGE", kInvalidArgument, kDefinite};
+    case Reason::kCoordinatorLoadInProgress: return {"COORDINATOR_LOAD_IN_PROGRESS", kUnavailable, kDefinite};
+    case Reason::kCoordinatorNotAvailable: return {"COORDINATOR_NOT_AVAILABLE", kUnavailable, kDefinite};
+    case Reason::kNotCoordinator: return {"NOT_COORDINATOR", kUnavailable, kDefinite};
     case Reason::kInvalidTopic: return {"INVALID_TOPIC_EXCEPTION", kInvalidArgument, kDefinite};
     case Reason::kRecordListTooLarge: return {"RECORD_LIST_TOO_LARGE", kInvalidArgument, kDefinite};
     case Reason::kNotEnoughReplicas: return {"NOT_ENOUGH_REPLICAS", kUnavailable, kDefinite};
     case Reason::kInvalidRequiredAcks: return {"INVALID_REQUIRED_ACKS", kInvalidArgument, kDefinite};
+    case Reason::kInvalidGroupId: return {"INVALID_GROUP_ID", kInvalidArgument, kDefinite};
+    case Reason::kUnknownMemberId: return {"UNKNOWN_MEMBER_ID", kFailedPrecondition, kDefinite};
     case Reason::kInvalidTimestamp: return {"INVALID_TIMESTAMP", kInvalidArgument, kDefinite};
     case Reason::kTopicAlreadyExists: return {"TOPIC_ALREADY_EXISTS", kAlreadyExists, kDefinite};
     case Reason::kInvalidPartitions: return {"INVALID_PARTITIONS", kInvalidArgument, kDefinite};
@@ -56,12 +62,20 @@ constexpr Row Find(Reason reason) {
     case Reason::kInvalidProducerEpoch: return {"INVALID_PRODUCER_EPOCH", kFailedPrecondition, kDefinite};
     case Reason::kStorageError: return {"KAFKA_STORAGE_ERROR", kUnavailable, kIndefinite};
     case Reason::kUnknownProducerId: return {"UNKNOWN_PRODUCER_ID", kFailedPrecondition, kDefinite};
+    case Reason::kNonEmptyGroup: return {"NON_EMPTY_GROUP", kFailedPrecondition, kDefinite};
+    case Reason::kGroupIdNotFound: return {"GROUP_ID_NOT_FOUND", kNotFound, kDefinite};
     case Reason::kFencedLeaderEpoch: return {"FENCED_LEADER_EPOCH", kAborted, kDefinite};
     case Reason::kUnknownLeaderEpoch: return {"UNKNOWN_LEADER_EPOCH", kUnavailable, kDefinite};
     case Reason::kUnsupportedCompression: return {"UNSUPPORTED_COMPRESSION_TYPE", kInvalidArgument, kDefinite};
+    case Reason::kGroupMaxSizeReached: return {"GROUP_MAX_SIZE_REACHED", kResourceExhausted, kDefinite};
+    case Reason::kFencedInstanceId: return {"FENCED_INSTANCE_ID", kFailedPrecondition, kDefinite};
     case Reason::kThrottled: return {"THROTTLING_QUOTA_EXCEEDED", kResourceExhausted, kDefinite};
     case Reason::kInvalidRecord: return {"INVALID_RECORD", kInvalidArgument, kDefinite};
     case Reason::kUnknownTopicId: return {"UNKNOWN_TOPIC_ID", kNotFound, kDefinite};
+    case Reason::kFencedMemberEpoch: return {"FENCED_MEMBER_EPOCH", kAborted, kDefinite};
+    case Reason::kUnsupportedAssignor: return {"UNSUPPORTED_ASSIGNOR", kInvalidArgument, kDefinite};
+    case Reason::kStaleMemberEpoch: return {"STALE_MEMBER_EPOCH", kAborted, kDefinite};
+    case Reason::kInvalidRegularExpression: return {"INVALID_REGULAR_EXPRESSION", kInvalidArgument, kDefinite};
     case Reason::kDiskFull: return {"DISK_FULL", kResourceExhausted, kDefinite};
     case Reason::kExpectedOffsetMismatch: return {"EXPECTED_OFFSET_MISMATCH", kAborted, kDefinite};
     case Reason::kShuttingDown: return {"SHUTTING_DOWN", kUnavailable, kDefinite};
@@ -74,6 +88,7 @@ constexpr Row Find(Reason reason) {
     case Reason::kUnknownHandle: return {"UNKNOWN_HANDLE", kInvalidArgument, kDefinite};
     case Reason::kPoisoned: return {"POISONED", kUnavailable, kIndefinite};
     case Reason::kConflict: return {"CONFLICT", kAborted, kDefinite};
+    case Reason::kStalePositionEpoch: return {"STALE_POSITION_EPOCH", kAborted, kDefinite};
   }
   return {};
 }
