@@ -5,11 +5,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
-#include <string>
 #include <string_view>
 #include <vector>
 
-#include "broker/groups/topic_partition.h"
+#include "broker/groups/group_types.h"
 
 namespace cordwood::broker {
 
@@ -23,14 +22,13 @@ std::string_view AssignorName(AssignorKind kind);
 std::optional<AssignorKind> AssignorFromName(std::string_view name);
 
 struct AssignorMember {
-  std::string_view name;                   // breaks ties, and is range's order; unique
   std::vector<std::uint32_t> topics;       // indices into AssignorInput::topics, ascending, each once
   std::vector<TopicPartition> current;     // ascending; owned by no other member of the input
 };
 
 struct AssignorInput {
   std::vector<GroupTopic> topics;       // ascending by id, each once
-  std::vector<AssignorMember> members;  // ascending by name
+  std::vector<AssignorMember> members;  // ties go to the first; range goes in their order
 };
 
 // Per member of the input, ascending: every partition of a topic that has a subscriber is in exactly one.
@@ -42,7 +40,7 @@ using Assignment = std::vector<std::vector<TopicPartition>>;
 // another, directly or through third members, and be nearer to it in load. Among equal subscriptions loads differ by at most 1. Of all such targets it
 // takes one that moves the fewest partitions away from `current`. Both are exact for equal subscriptions, and for others while
 // there are at most kExactSubscriptionsMax subscriptions (member, topic) and kExactRoundsMax improvements suffice; beyond, loads among equal subscriptions still differ by at most 1.
-// range: per topic, the members that subscribe to it take neighbouring partitions in the order of their names, the first ones one more. Not sticky.
+// range: per topic, the members that subscribe to it take neighbouring partitions in their order, the first ones one more. Not sticky.
 Assignment Assign(AssignorKind kind, const AssignorInput& input);
 
 Assignment AssignUniform(const AssignorInput& input);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The assignors by name, and `range`: neighbouring partitions of each topic to members in the order of their names.
+// The assignors by name, and `range`: neighbouring partitions of each topic to members in their order.
 #include <algorithm>
 #include <cstddef>
 

@@ -37,7 +37,7 @@ struct Group {
       input.topics.push_back({Topic(number), partitions});
     }
     for (const auto& [name, member] : members) {
-      input.members.push_back({name, {}, member.current});
+      input.members.push_back({{}, member.current});
       for (const std::uint8_t number : member.topics) input.members.back().topics.push_back(index.at(number));
     }
     return input;

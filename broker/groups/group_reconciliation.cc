@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: Apache-2.0
+// The target, and the way from what members hold to it: revoke, wait, hand over.
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "broker/groups/group_core.h"
+#include "storage/base/check.h"
+
+namespace cordwood::broker {
+namespace {
+
+constexpr std::size_t kChangesToldMax = 3;
+
+}  // namespace
+
+void GroupCore::Change(const std::string& what) {
+  GroupHeader header = state_.header();
+  header.group_epoch = header.group_epoch + 1;
+  state_.SetHeader(header);
+  wants_target_ = true;
+  changes_.push_back(what);
+}
+
+// A new epoch for what members are told, without a new target.
+void GroupCore::Advance() {
+  GroupHeader header = state_.header();
+  header.group_epoch = header.group_epoch + 1;
+  if (!wants_target_) header.assignment_epoch = header.group_epoch;
+  state_.SetHeader(header);
+}
+
+std::string GroupCore::TakeChanges() {
+  const std::vector<std::string> changes = std::exchange(changes_, {});
+  const auto told = changes.begin() + static_cast<std::ptrdiff_t>(std::min(changes.size(), kChangesToldMax));
+  std::string text = absl::StrJoin(changes.begin(), told, "; ");
+  if (told != changes.end()) absl::StrAppend(&text, "; and ", changes.end() - told, " more changes");
+  return text;
+}
+
+void GroupCore::On(const ComputeTarget&) {
+  if (!wants_target_) return;
+  wants_target_ = false;
+  const std::string reason = TakeChanges();
+  const bool changed = Retarget();
+  GroupHeader header = state_.header();
+  if (changed && header.assignment_epoch == header.group_epoch) header.group_epoch = header.group_epoch + 1;
+  header.assignment_epoch = header.group_epoch;
+  header.assignor = Vote();
+  state_.SetHeader(header);
+  for (const auto& [id, member] : state_.members()) Reconcile(id, reason);
+}
+
+// What most members wish for; of equals the first in the enum.
+AssignorKind GroupCore::Vote() const {
+  std::map<AssignorKind, std::size_t> votes;
+  for (const auto& [id, member] : state_.members()) ++votes[member.record.assignor];
+  const auto most = std::max_element(votes.begin(), votes.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
+  return most == votes.end() ? AssignorKind::kUniform : most->first;
+}
+
+GroupCore::Names GroupCore::SubscribedTopics(const std::string& member) const {
+  Names names;
+  const auto& topics = state_.Find(member)->record.topics;
+  const auto& matches = sessions_.at(member).pattern_topics;
+  for (const auto* list : {&topics, &matches}) {
+    for (const std::string& name : *list) {
+      if (topics_->by_name.contains(name)) names.insert(name);
+    }
+  }
+  return names;
+}
+
+// Where its partitions are now: its target, and what it holds that is in nobody's (that one is gone).
+MemberTarget GroupCore::PresentOf(const std::string& member) const {
+  const GroupState::Member& at = *state_.Find(member);
+  MemberTarget orphans;
+  for (const auto& [partition, held] : at.current.held) {
+    if (state_.TargetOf(partition).empty()) orphans.push_back(partition);
+  }
+  MemberTarget present;
+  std::merge(at.target.begin(), at.target.end(), orphans.begin(), orphans.end(), std::back_inserter(present));
+  return present;
+}
+
+// Whether any target is another now. Static members go by their instance id, so that a restart changes no order.
+bool GroupCore::Retarget() {
+  std::vector<std::pair<std::string, std::string>> order;  // by name, then id
+  Names names;
+  for (const auto& [id, member] : state_.members()) {
+    order.emplace_back(NameOf(id), id);
+    names.merge(SubscribedTopics(id));
+  }
+  std::sort(order.begin(), order.end());
+  AssignorInput input;
+  for (const std::string& name : names) input.topics.push_back(topics_->by_name.at(name));
+  std::sort(input.topics.begin(), input.topics.end(), [](const GroupTopic& a, const GroupTopic& b) { return a.id < b.id; });
+  std::map<TopicId, std::uint32_t> index;
+  for (std::uint32_t t = 0; t < input.topics.size(); ++t) index[input.topics[t].id] = t;
+  for (const auto& [name, id] : order) {
+    AssignorMember& member = input.members.emplace_back();
+    for (const std::string& topic : SubscribedTopics(id)) member.topics.push_back(index.at(topics_->by_name.at(topic).id));
+    std::sort(member.topics.begin(), member.topics.end());
+    member.current = PresentOf(id);
+  }
+  Assignment assignment = Assign(Vote(), input);
+  bool changed = false;
+  for (std::size_t m = 0; m < order.size(); ++m) {
+    changed |= assignment[m] != state_.Find(order[m].second)->target;
+    state_.SetTarget(order[m].second, std::move(assignment[m]));
+  }
+  return changed;
+}
+
+// Marks what it must give up, takes back what it need not, gives it what is free, and tells it if anything is different.
+void GroupCore::Reconcile(const std::string& member, const std::string& reason) {
+  Session& session = sessions_.at(member);
+  const GroupState::Member& at = *state_.Find(member);
+  std::map<TopicPartition, HeldPartition> changes;
+  for (const auto& [partition, held] : at.current.held) {
+    const bool revoking = state_.TargetOf(partition) != member;
+    if (held.revoking == revoking) continue;
+    changes[partition] = {held.since, revoking};
+    if (revoking) {
+      session.revocations[partition] = now_.monotonic_ms + at.record.rebalance_timeout_ms;
+    } else {
+      session.revocations.erase(partition);
+    }
+  }
+  std::vector<TopicPartition> gained;
+  for (const TopicPartition& partition : at.target) {
+    if (state_.HolderOf(partition).empty()) gained.push_back(partition);
+  }
+  if (changes.empty() && gained.empty() && !session.untold) return;
+  if (at.current.epoch >= state_.header().group_epoch) Advance();
+  const MemberEpoch epoch = state_.header().group_epoch;
+  state_.SetEpoch(member, epoch);
+  for (const auto& [partition, held] : changes) state_.Hold(member, partition, held);
+  for (const TopicPartition& partition : gained) state_.Hold(member, partition, {epoch, false});
+  session.untold = false;
+  ArmRevocation(member);
+  Tell(member, reason);
+}
+
+// What it was to give up and no longer has is free.
+void GroupCore::Acknowledge(const std::string& member, const std::vector<TopicPartition>& owned) {
+  const std::set<TopicPartition> kept(owned.begin(), owned.end());
+  std::vector<TopicPartition> freed;
+  for (const auto& [at, held] : state_.Find(member)->current.held) {
+    if (held.revoking && !kept.contains(at)) freed.push_back(at);
+  }
+  if (freed.empty()) return;
+  for (const TopicPartition& at : freed) {
+    state_.Release(member, at);
+    sessions_.at(member).revocations.erase(at);
+    awaiting_positions_.erase(at);
+  }
+  ArmRevocation(member);
+  HandOver(freed, absl::StrCat("member ", NameOf(member), " gave up what moves on"));
+}
+
+void GroupCore::HandOver(const std::vector<TopicPartition>& freed, const std::string& reason) {
+  std::set<std::string> next;
+  for (const TopicPartition& at : freed) {
+    if (const std::string& member = state_.TargetOf(at); !member.empty()) next.insert(member);
+  }
+  for (const std::string& member : next) Reconcile(member, reason);
+}
+
+void GroupCore::Tell(const std::string& member, const std::string& reason) {
+  const Session& session = sessions_.at(member);
+  if (session.stream == StreamId(0)) return;  // it is told when it is back
+  const MemberCurrent& current = state_.Find(member)->current;
+  TellTarget target{session.stream, current.epoch, {}, {}, reason};
+  for (const auto& [at, held] : current.held) {
+    if (held.revoking) {
+      target.revoke.push_back(at);
+    } else {
+      target.assigned.push_back(PositionOf(at));
+    }
+  }
+  Say(std::move(target));
+}
+
+AssignedPartition GroupCore::PositionOf(const TopicPartition& at) const {
+  const CommittedOffset* committed = state_.OffsetAt(at);
+  if (committed == nullptr) return {at, std::nullopt, kNoLeaderEpoch, PositionEpoch(0)};
+  return {at, committed->offset, committed->leader_epoch, committed->position_epoch};
+}
+
+void GroupCore::On(const ChangeTopics& event) {
+  std::map<std::string, std::map<std::string, GroupTopic>> seen;
+  auto subscribed = [&](const std::string& id) {
+    std::map<std::string, GroupTopic> topics;
+    for (const std::string& name : SubscribedTopics(id)) topics[name] = topics_->by_name.at(name);
+    return topics;
+  };
+  for (const auto& [id, member] : state_.members()) seen[id] = subscribed(id);
+  std::set<TopicId> deleted;
+  for (const auto& [id, name] : topics_->names) {
+    if (!event.topics->names.contains(id)) deleted.insert(id);
+  }
+  topics_ = event.topics;
+  std::set<std::string> changed;
+  for (const auto& [id, member] : state_.members()) {
+    const auto matches = event.patterns.find(member.record.pattern);
+    sessions_.at(id).pattern_topics = matches == event.patterns.end() ? std::vector<std::string>{} : matches->second;
+    const auto now = subscribed(id);
+    for (const auto& [name, topic] : now) {
+      const auto was = seen[id].find(name);
+      if (was == seen[id].end()) changed.insert(absl::StrCat("topic ", name, " is there"));
+      if (was != seen[id].end() && !(was->second == topic)) changed.insert(absl::StrCat("topic ", name, " has ", topic.partitions, " partitions"));
+    }
+    for (const auto& [name, topic] : seen[id]) {
+      if (!now.contains(name)) changed.insert(absl::StrCat("topic ", name, " is gone"));
+    }
+  }
+  for (const std::string& what : changed) Change(what);
+  DropTopics(deleted);
+}
+
+// Nobody can have what does not exist: no revocation is waited for.
+void GroupCore::DropTopics(const std::set<TopicId>& deleted) {
+  if (deleted.empty()) return;
+  auto gone = [&](const TopicPartition& at) { return deleted.contains(at.topic); };
+  std::vector<TopicPartition> offsets;
+  for (const auto& [at, offset] : state_.offsets()) {
+    if (gone(at)) offsets.push_back(at);
+  }
+  for (const TopicPartition& at : offsets) state_.EraseOffset(at);
+  std::erase_if(awaiting_positions_, [&](const auto& awaited) { return gone(awaited.first); });
+  for (const auto& [id, member] : state_.members()) {
+    MemberTarget target = member.target;
+    std::erase_if(target, gone);
+    state_.SetTarget(id, std::move(target));
+    std::vector<TopicPartition> held;
+    for (const auto& [at, partition] : member.current.held) {
+      if (gone(at)) held.push_back(at);
+    }
+    if (held.empty()) continue;
+    for (const TopicPartition& at : held) {
+      state_.Release(id, at);
+      sessions_.at(id).revocations.erase(at);
+    }
+    sessions_.at(id).untold = true;
+    ArmRevocation(id);
+    Reconcile(id, "a topic was deleted");
+  }
+}
+
+}  // namespace cordwood::broker
