@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstdio>
 #include <ctime>
-#include <string>
 #include <vector>
 
 #include "broker/groups/assignor.h"
@@ -19,7 +18,6 @@ double CpuMs() {
 
 struct Group {
   AssignorInput input;
-  std::vector<std::string> names;
 
   // Member m subscribes to every topic, or, when `uneven`, to all but one or two of them.
   Group(std::size_t members, std::size_t topics, std::int32_t partitions_each, bool uneven) {
@@ -29,9 +27,8 @@ struct Group {
       id.bytes[1] = static_cast<std::uint8_t>(t);
       input.topics.push_back({id, partitions_each});
     }
-    for (std::size_t m = 0; m < members; ++m) names.push_back("member-" + std::to_string(100'000 + m));
     for (std::size_t m = 0; m < members; ++m) {
-      input.members.push_back({names[m], {}, {}});
+      input.members.push_back({});
       for (std::uint32_t t = 0; t < topics; ++t) {
         if (!uneven || (t != m % topics && t != (m * 7) % topics)) input.members.back().topics.push_back(t);
       }
