@@ -231,7 +231,8 @@ TEST(AssignorTest, RangeIsCompleteAndEvenPerTopic) {
       std::set<std::size_t> shares;
       std::size_t m = 0;
       for (const auto& [name, member] : group.members) {
-        const auto mine = std::count_if(assignment[m].begin(), assignment[m].end(), [&](const TopicPartition& p) { return p.topic == Topic(topic); });
+        const TopicId id = Topic(topic);
+        const auto mine = std::count_if(assignment[m].begin(), assignment[m].end(), [&](const TopicPartition& p) { return p.topic == id; });
         if (member.topics.contains(topic)) shares.insert(static_cast<std::size_t>(mine));
         ++m;
       }

@@ -136,8 +136,9 @@ void GroupOracle::CheckPositions(const GroupActions& actions) {
     if (const auto* told = std::get_if<TellPositions>(&tell.what)) std::for_each(told->positions.begin(), told->positions.end(), check);
     const auto* reset = std::get_if<ResetDone>(&tell.what);
     if (reset == nullptr || !reset->status.ok()) continue;
-    for (const auto& [at, owner] : reset->owners) {
-      const auto stream = attached_.find(owner);
+    for (const auto& owned : reset->owners) {
+      const TopicPartition& at = owned.first;
+      const auto stream = attached_.find(owned.second);
       if (stream == attached_.end()) continue;
       const bool told = std::any_of(actions.tells.begin(), actions.tells.end(), [&](const GroupTell& other) {
         const auto* positions = std::get_if<TellPositions>(&other.what);
