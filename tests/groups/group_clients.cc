@@ -116,6 +116,7 @@ void GroupWorld::Commit(std::size_t at) {
   sent.client = at;
   sent.joined_epoch = client.joined_epoch;
   sent.tenure = holding.tenure;
+  sent.taken = holding.taken;
   sent.event.request = ++requests_;
   sent.event.member = client.member;
   sent.event.instance_id = client.instance;
@@ -231,7 +232,7 @@ void GroupWorld::Take(Client& client, const TellTarget& target) {
   }
   for (const AssignedPartition& assigned : target.assigned) {
     const auto mine = client.owned.find(assigned.at);
-    owned[assigned.at] = mine == client.owned.end() ? Holding{oracle_->tenure(assigned.at), assigned.position_epoch} : mine->second;
+    owned[assigned.at] = mine == client.owned.end() ? Holding{oracle_->tenure(assigned.at), assigned.position_epoch, ++takings_} : mine->second;
     owned[assigned.at].position_epoch = std::max(owned[assigned.at].position_epoch, assigned.position_epoch);
     confirm.positions.emplace_back(assigned.at, assigned.position_epoch);
     client.former.erase(assigned.at);

@@ -256,7 +256,7 @@ void GroupOracle::AfterCommit(const SentCommit& sent, const Status& answer) {
   const auto mine = client.owned.find(entry.at);
   const bool attached = sent.event.stream == StreamId(0) || (attached_.contains(client.member) && attached_.at(client.member) == sent.event.stream);
   if (holds && attached && client.alive && client.member == sent.event.member && client.joined_epoch == sent.joined_epoch && mine != client.owned.end() &&
-      mine->second.tenure == sent.tenure && sent.tenure == tenure(entry.at) && position_epoch_before_ == entry.position_epoch && world_.topics_->Has(entry.at)) {
+      mine->second.taken == sent.taken && sent.tenure == tenure(entry.at) && position_epoch_before_ == entry.position_epoch && world_.topics_->Has(entry.at)) {
     Fail(absl::StrCat("the owner's commit was refused: ", MessageOf(answer)));
   }
 }

@@ -25,6 +25,7 @@ using ToClient = std::variant<TellWelcome, TellTarget, TellPositions, EndStream,
 struct Holding {
   std::uint64_t tenure = 0;  // of the partition, when the client took it up
   PositionEpoch position_epoch;
+  std::uint64_t taken = 0;   // numbers each taking up of anything by any client
 };
 
 // One process of a consumer. It keeps to the protocol unless it is a zombie (hears and says nothing, but commits) or stubborn (gives nothing up).
@@ -48,6 +49,7 @@ struct SentCommit {
   std::size_t client = 0;
   MemberEpoch joined_epoch;
   std::uint64_t tenure = 0;
+  std::uint64_t taken = 0;
 };
 using ToServer = std::variant<JoinGroup, ChangeSubscription, MemberHeartbeat, ConfirmPositions, LeaveGroup, LoseStream, SentCommit>;
 
@@ -134,7 +136,7 @@ class GroupWorld {
   std::map<StreamId, Stream> streams_;
   std::uint64_t streams_made_ = 0;
   std::vector<SentCommit> unary_;
-  std::uint64_t requests_ = 0;
+  std::uint64_t requests_ = 0, takings_ = 0;
 
   std::unique_ptr<GroupCore> core_;
   std::vector<std::vector<GroupRecord>> log_;  // batches
