@@ -1,148 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
-// A group driver over a real shard in a temporary directory; members are the test's own.
+// Members, played by the test, and calls that wait for their answers.
 #pragma once
 
-#include <algorithm>
+#include <functional>
 #include <future>
 #include <map>
 #include <memory>
-#include <set>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
-#include "absl/strings/str_cat.h"
-#include "broker/groups/coordinator/group_driver.h"
-#include "broker/replication/partition_reconciler.h"
-#include "broker/replication/shard_driver.h"
-#include "broker/replication/test_network.h"
-#include "storage/base/mutex.h"
-#include "tests/support/temp_dir.h"
+#include "broker/groups/coordinator/group_broker_fixture.h"
 
 namespace cordwood::broker {
 
-// What each stream was told, in words: "welcome 1", "target 2: t-0@5", "target 3: t-0@5; revoke t-1", "positions t-0@0/1", "committed 7", "end REASON".
-class Ear final : public GroupListener {
- public:
-  void OnTells(const std::vector<StreamTell>& tells, const TopicView& topics) override {
-    for (const StreamTell& tell : tells) heard[tell.stream].push_back(Words(tell, topics));
-  }
-  std::map<StreamId, std::vector<std::string>> heard;
-
- private:
-  static std::string Name(const TopicPartition& at, const TopicView& topics) {
-    return absl::StrCat(topics.names.contains(at.topic) ? topics.names.at(at.topic) : "?", "-", at.partition.value());
-  }
-  static std::string Name(const AssignedPartition& assigned, const TopicView& topics) {
-    std::string name = absl::StrCat(" ", Name(assigned.at, topics), "@", assigned.offset.has_value() ? ToString(*assigned.offset) : "none");
-    if (assigned.position_epoch > PositionEpoch(0)) absl::StrAppend(&name, "/", assigned.position_epoch.value());
-    return name;
-  }
-  static std::string Words(const StreamTell& tell, const TopicView& topics) {
-    std::string words;
-    if (const auto* welcome = std::get_if<TellWelcome>(&tell.what)) return absl::StrCat("welcome ", welcome->epoch.value());
-    if (const auto* target = std::get_if<TellTarget>(&tell.what)) {
-      words = absl::StrCat("target ", target->epoch.value(), ":");
-      for (const AssignedPartition& assigned : target->assigned) words += Name(assigned, topics);
-      if (!target->revoke.empty()) words += "; revoke";
-      for (const TopicPartition& at : target->revoke) words += " " + Name(at, topics);
-    } else if (const auto* positions = std::get_if<TellPositions>(&tell.what)) {
-      words = "positions";
-      for (const AssignedPartition& assigned : positions->positions) words += Name(assigned, topics);
-    } else if (const auto* done = std::get_if<CommitDone>(&tell.what)) {
-      words = absl::StrCat("committed ", done->request);
-      for (const Status& entry : done->entries) words += " " + std::string(entry.ok() ? "OK" : ReasonName(ReasonOf(entry)));
-    } else if (const auto* end = std::get_if<EndStream>(&tell.what)) {
-      words = "end " + std::string(end->status.ok() ? "OK" : ReasonName(ReasonOf(end->status)));
-    }
-    return words;
-  }
-};
-
-class CoordinatorFixture : public ::testing::Test {
+class CoordinatorFixture : public GroupBrokerFixture {
  protected:
-  static constexpr int kOffsetsPartitions = 4;
-
-  CoordinatorFixture() {
-    Start();
-    CreateTopic("t", 2);
-  }
-  ~CoordinatorFixture() override { Stop(); }
-
-  void Start() {
-    ShardOptions options;
-    options.directory = directory_.path() + "/shard-000";
-    options.synced_file = directory_.path() + "/shard-000.synced";
-    options.data_dir_id.bytes[0] = 1;
-    options.clock = &clock_;
-    shard_ = std::make_unique<ShardDriver>(ShardStore::Open(options).value(), ShardDriverOptions(), clock_);
-    shard_->Start();
-    table_ = std::make_unique<PartitionTable>();
-    reconciler_ = std::make_unique<PartitionReconciler>(std::vector<ShardDriver*>{shard_.get()}, *table_, clock_);
-    ASSERT_EQ(reconciler_->Load(), absl::OkStatus());
-    options_.warn = [this](std::string_view line) {
-      MutexLock lock(mu_);
-      warnings_.emplace_back(line);
-    };
-    driver_ = std::make_unique<GroupDriver>(options_, *table_, [this](std::function<void(Status)> done) { MakeOffsetsTopic(std::move(done)); }, clock_);
-    port_ = driver_->AddListener(&network_.outbox, &ear_);
-    driver_->Start();
-    if (!topics_.empty()) Publish({});
-  }
-  void Stop(bool clean = true) {
-    if (driver_ == nullptr) return;
-    driver_->Stop();
-    network_.outbox.Drain();
-    if (clean) EXPECT_EQ(shard_->Stop(), shard_->store().poison_status());
-    driver_.reset();
-    reconciler_.reset();
-    shard_.reset();
-  }
-  void Restart(bool clean = true) {
-    Stop(clean);
-    Start();
-  }
-
-  void CreateTopic(const std::string& name, int partitions) {
-    auto topic = std::make_shared<TopicImage>();
-    topic->name = name;
-    topic->id = TopicId::Random();
-    topic->config.durability = Durability::kOs;
-    topic->partition_count = partitions;
-    topic->revision = 1;
-    {
-      MutexLock lock(mu_);
-      topics_[name] = topic;
-    }
-    Publish({});
-  }
-  void DeleteTopic(const std::string& name) {
-    TopicId id;
-    {
-      MutexLock lock(mu_);
-      id = topics_.at(name)->id;
-      topics_.erase(name);
-    }
-    Publish({id});
-  }
-  void GrowTopic(const std::string& name, int partitions) {
-    {
-      MutexLock lock(mu_);
-      auto grown = std::make_shared<TopicImage>(*topics_.at(name));
-      grown->partition_count = partitions;
-      topics_[name] = grown;
-    }
-    Publish({});
-  }
-  TopicPartition At(const std::string& topic, int partition) {
-    MutexLock lock(mu_);
-    return {topics_.at(topic)->id, PartitionIndex(partition)};
-  }
-  ReplicaHandlePtr OffsetsReplica(const std::string& group) {
-    MutexLock lock(mu_);
-    return table_->Find(topics_.at(kOffsetsTopic)->id, PartitionOfKey(group, kOffsetsPartitions));
-  }
-
   // Members. A stream's messages are sent as they come.
   JoinGroup JoinAs(const std::string& member, std::vector<std::string> topics = {"t"}) {
     JoinGroup join;
@@ -231,63 +105,16 @@ class CoordinatorFixture : public ::testing::Test {
   }
   // Until the groups of all partitions are there, or cannot be.
   void AwaitLoaded() {
-    while (Wait<Status>([&](auto done) { driver_->LookAtAll([](const GroupView&) {}, std::move(done)); }) == LoadInProgress()) std::this_thread::yield();
+    auto outcome = [&] { return Wait<Status>([&](auto done) { driver_->LookAtAll([](const GroupView&) {}, std::move(done)); }); };
+    while (ReasonOf(outcome()) == Reason::kCoordinatorLoadInProgress) std::this_thread::yield();
   }
   void Advance(absl::Duration by) {
     clock_.Advance(by);
     (void)Look("no-such-group", [](const GroupView&) { return std::string(); });
   }
-  std::vector<std::string> Warnings() {
-    MutexLock lock(mu_);
-    return warnings_;
-  }
-
-  SimulatedClock clock_;
-  GroupDriverOptions options_;
-  TestNetwork network_;
-  Ear ear_;
-  GroupPort port_;
-  std::unique_ptr<ShardDriver> shard_;
-  std::unique_ptr<PartitionTable> table_;
-  std::unique_ptr<GroupDriver> driver_;
-  int topics_made_ = 0;
-  Status make_outcome_;  // of the next creation of the offsets topic
 
  private:
-  // Any status with this reason.
-  struct LoadInProgress {
-    friend bool operator==(const Status& status, LoadInProgress) { return ReasonOf(status) == Reason::kCoordinatorLoadInProgress; }
-  };
-  void MakeOffsetsTopic(std::function<void(Status)> done) {
-    ++topics_made_;
-    if (!make_outcome_.ok()) return done(make_outcome_);
-    CreateTopic(kOffsetsTopic, kOffsetsPartitions);
-    done(absl::OkStatus());
-  }
-  void Publish(std::vector<TopicId> deleted) {
-    std::vector<ClusterImage::TopicPtr> topics;
-    ClusterImagePtr before;
-    {
-      MutexLock lock(mu_);
-      for (const auto& [name, topic] : topics_) topics.push_back(topic);
-      before = shard_.get() == image_of_ ? image_ : nullptr;
-      image_of_ = shard_.get();
-      image_ = std::make_shared<ClusterImage>(Uuid(), ++revision_, std::vector<BrokerImage>{{BrokerId(0), "127.0.0.1", 9600, ""}}, std::move(topics),
-                                              std::move(deleted));
-    }
-    EXPECT_EQ(reconciler_->OnImage(before, image_), absl::OkStatus());
-    driver_->OnImage(image_);
-  }
-
-  ::cordwood::testing::TempDir directory_;
-  std::unique_ptr<PartitionReconciler> reconciler_;
   std::uint64_t last_stream_ = 0;
-  Mutex mu_;  // the offsets topic is made on the driver's thread, while the test waits
-  std::map<std::string, std::shared_ptr<TopicImage>> topics_;
-  ClusterImagePtr image_;
-  const ShardDriver* image_of_ = nullptr;  // for which the image was
-  Revision revision_ = 0;
-  std::vector<std::string> warnings_;
 };
 
 }  // namespace cordwood::broker

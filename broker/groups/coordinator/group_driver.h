@@ -39,7 +39,7 @@ using OffsetsTopicMaker = std::function<void(std::function<void(Status)> done)>;
 //
 // Errors that any of the calls below may give, and all groups of a partition of the offsets topic get at once: COORDINATOR_LOAD_IN_PROGRESS (try again),
 // COORDINATOR_NOT_AVAILABLE (its log cannot be read or written; try again), THROTTLED (the inbox is full, nothing was done), SHUTTING_DOWN. A change
-// whose append failed ends with COORDINATOR_NOT_AVAILABLE: it may have been done or not.
+// whose append failed without leaving anything ends with COORDINATOR_NOT_AVAILABLE, one that may have been done or not with REQUEST_TIMED_OUT.
 //
 // Callbacks (`done`, `look`) come exactly once, on the driver's thread or, where nothing could be handed to it, on the caller's before the call returns: they must not
 // block, and hand over what takes long.

@@ -145,8 +145,9 @@ void GroupLoop::OnAppended(OffsetsPartition& home) {
   home.append.entries.clear();
   if (home.phase != Phase::kServed) return ReleaseAll(std::move(tells), home.why);  // unloaded meanwhile
   if (!status.ok()) {
-    Fail(home, Annotate(status, absl::StrCat("append to ", kOffsetsTopic, "-", home.index.value())), /*retry=*/true);
-    return ReleaseAll(std::move(tells), home.why);
+    Fail(home, Annotate(status, "append"), /*retry=*/true);
+    const bool definite = CertaintyOf(ReasonOf(status)) == Certainty::kDefinite;
+    return ReleaseAll(std::move(tells), definite ? home.why : Error(Reason::kRequestTimedOut, absl::StrCat("it may have been done or not: ", MessageOf(home.why))));
   }
   home.next = home.next + static_cast<std::int64_t>(home.append_records);
   measures_.append.Record(clock_.Monotonic() - home.append_began);
