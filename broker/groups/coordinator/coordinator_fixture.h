@@ -46,7 +46,8 @@ class CoordinatorFixture : public GroupBrokerFixture {
     input->progress = std::move(progress);
     EXPECT_EQ(driver_->Send(input), absl::OkStatus());
   }
-  void Beat(StreamId stream, int epoch, std::vector<TopicPartition> owned) { Say(stream, MemberHeartbeat{stream, MemberEpoch(epoch), std::move(owned)}); }
+  // Under the epoch of its last target.
+  void Beat(StreamId stream, std::vector<TopicPartition> owned) { Say(stream, MemberHeartbeat{stream, MemberEpoch(epochs_[stream]), std::move(owned)}); }
   CommitOffsets CommitOf(int epoch, const TopicPartition& at, std::int64_t offset, std::uint64_t seq = 1) {
     CommitOffsets commit;
     commit.request = seq;
@@ -54,13 +55,24 @@ class CoordinatorFixture : public GroupBrokerFixture {
     commit.entries.push_back({at, Offset(offset), kNoLeaderEpoch, PositionEpoch(0), {}, std::nullopt});
     return commit;
   }
-  // Waits for the next thing that the stream is told.
+  // Waits for the next thing that the stream is told. The epoch of a target is noted and left out: how many changes go together is a matter of turns.
   std::string Next(StreamId stream) {
     std::vector<std::string>& heard = ear_.heard[stream];
     if (!network_.RunUntil([&] { return !heard.empty(); })) return "(nothing)";
     std::string first = heard.front();
     heard.erase(heard.begin());
+    if (first.starts_with("target ")) {
+      epochs_[stream] = std::stoi(first.substr(7));
+      first = "target" + first.substr(first.find(':'));
+    }
     return first;
+  }
+  // Whether the stream is told this before it ends.
+  bool Hears(StreamId stream, const std::string& what) {
+    std::string heard;
+    do heard = Next(stream);
+    while (heard != what && heard != "(nothing)" && !heard.starts_with("end"));
+    return heard == what;
   }
   // Nothing more was said to it by what was sent so far.
   bool Silent(StreamId stream) {
@@ -115,6 +127,7 @@ class CoordinatorFixture : public GroupBrokerFixture {
 
  private:
   std::uint64_t last_stream_ = 0;
+  std::map<StreamId, int> epochs_;
 };
 
 }  // namespace cordwood::broker

@@ -16,8 +16,8 @@ class GroupDriverTest : public CoordinatorFixture {
   StreamId JoinAndOwn(const std::string& group, const std::string& member) {
     const StreamId stream = Join(group, member);
     EXPECT_EQ(Next(stream), "welcome 1");
-    EXPECT_EQ(Next(stream), "target 2: t-0@none t-1@none");
-    Beat(stream, 2, Both());
+    EXPECT_EQ(Next(stream), "target: t-0@none t-1@none");
+    Beat(stream, Both());
     return stream;
   }
   std::vector<TopicPartition> Both() { return {At("t", 0), At("t", 1)}; }
@@ -58,13 +58,13 @@ TEST_F(GroupDriverTest, WhyTheOffsetsTopicCannotBeMadeIsToldAndTheNextTriesAgain
 TEST_F(GroupDriverTest, ASecondMemberGetsAPartitionWhenTheFirstHasGivenItUp) {
   const StreamId a = JoinAndOwn("g", "a");
   const StreamId b = Join("g", "b");
-  EXPECT_EQ(Next(a), "target 4: t-0@none; revoke t-1");
+  EXPECT_EQ(Next(a), "target: t-0@none; revoke t-1");
   EXPECT_THAT(Next(b), StartsWith("welcome"));
-  EXPECT_EQ(Next(b), "target 4:");
-  Beat(b, 4, {});
+  EXPECT_EQ(Next(b), "target:");
+  Beat(b, {});
   EXPECT_TRUE(Silent(b));
-  Beat(a, 4, {At("t", 0)});
-  EXPECT_EQ(Next(b), "target 5: t-1@none");
+  Beat(a, {At("t", 0)});
+  EXPECT_EQ(Next(b), "target: t-1@none");
 }
 
 TEST_F(GroupDriverTest, CommitsOnAStreamAreAnsweredInOrderAndCanBeFetched) {
@@ -144,7 +144,7 @@ TEST_F(GroupDriverTest, AMemberGoesOnAfterARestartWithWhatItHad) {
   again.owned = Both();
   const StreamId a = Join("g", again);
   EXPECT_EQ(Next(a), "welcome 2");
-  EXPECT_EQ(Next(a), "target 2: t-0@none t-1@none");
+  EXPECT_EQ(Next(a), "target: t-0@none t-1@none");
   Say(a, CommitOf(2, At("t", 0), 0));
   EXPECT_EQ(Next(a), "committed 1 OK");
 }
@@ -155,11 +155,11 @@ TEST_F(GroupDriverTest, AMemberThatStaysAwayAfterARestartIsPutOut) {
   AwaitLoaded();
   const StreamId b = Join("g", "b");
   EXPECT_THAT(Next(b), StartsWith("welcome"));
-  EXPECT_THAT(Next(b), StartsWith("target"));
+  EXPECT_EQ(Next(b), "target:");
   Advance(absl::Seconds(14));
-  Say(b, MemberHeartbeat{b, MemberEpoch(0), {}});
+  Beat(b, {});
   Advance(absl::Seconds(2));
-  EXPECT_THAT(Next(b), HasSubstr("t-0@none t-1@none"));
+  EXPECT_TRUE(Hears(b, "target: t-0@none t-1@none"));
 }
 
 TEST_F(GroupDriverTest, UntilAPartitionIsReadItsGroupsWait) {
@@ -176,14 +176,14 @@ TEST_F(GroupDriverTest, UntilAPartitionIsReadItsGroupsWait) {
 TEST_F(GroupDriverTest, ASilentMemberIsPutOutAndItsPartitionsGoToTheOthers) {
   const StreamId a = JoinAndOwn("g", "a");
   const StreamId b = Join("g", "b");
-  EXPECT_EQ(Next(a), "target 4: t-0@none; revoke t-1");
+  EXPECT_EQ(Next(a), "target: t-0@none; revoke t-1");
   EXPECT_THAT(Next(b), StartsWith("welcome"));
-  EXPECT_EQ(Next(b), "target 4:");
+  EXPECT_EQ(Next(b), "target:");
   Advance(absl::Seconds(10));
-  Beat(b, 4, {});
+  Beat(b, {});
   Advance(absl::Seconds(6));
   EXPECT_EQ(Next(a), "end FENCED_MEMBER_EPOCH");
-  EXPECT_THAT(Next(b), HasSubstr("t-0@none t-1@none"));
+  EXPECT_TRUE(Hears(b, "target: t-0@none t-1@none"));
 }
 
 TEST_F(GroupDriverTest, AMemberThatGivesNothingUpIsPutOut) {
@@ -191,16 +191,14 @@ TEST_F(GroupDriverTest, AMemberThatGivesNothingUpIsPutOut) {
   stubborn.rebalance_timeout_ms = 5'000;
   const StreamId a = Join("g", stubborn);
   EXPECT_EQ(Next(a), "welcome 1");
-  EXPECT_EQ(Next(a), "target 2: t-0@none t-1@none");
-  Beat(a, 2, Both());
+  EXPECT_EQ(Next(a), "target: t-0@none t-1@none");
+  Beat(a, Both());
   const StreamId b = Join("g", "b");
-  EXPECT_EQ(Next(a), "target 4: t-0@none; revoke t-1");
-  Beat(a, 4, Both());
+  EXPECT_EQ(Next(a), "target: t-0@none; revoke t-1");
+  Beat(a, Both());
   Advance(absl::Seconds(6));
   EXPECT_EQ(Next(a), "end FENCED_MEMBER_EPOCH");
-  EXPECT_THAT(Next(b), StartsWith("welcome"));
-  EXPECT_EQ(Next(b), "target 4:");
-  EXPECT_THAT(Next(b), HasSubstr("t-0@none t-1@none"));
+  EXPECT_TRUE(Hears(b, "target: t-0@none t-1@none"));
 }
 
 TEST_F(GroupDriverTest, ALostStreamIsNotALostMember) {
@@ -216,7 +214,7 @@ TEST_F(GroupDriverTest, ALostStreamIsNotALostMember) {
 TEST_F(GroupDriverTest, PartitionsOfATopicThatGrowsAreShared) {
   const StreamId a = JoinAndOwn("g", "a");
   GrowTopic("t", 3);
-  EXPECT_EQ(Next(a), "target 4: t-0@none t-1@none t-2@none");
+  EXPECT_EQ(Next(a), "target: t-0@none t-1@none t-2@none");
 }
 
 TEST_F(GroupDriverTest, OffsetsOfADeletedTopicGo) {
@@ -232,10 +230,10 @@ TEST_F(GroupDriverTest, APatternTakesInTopicsThatCome) {
   join.subscription.pattern = "t.*";
   const StreamId a = Join("g", join);
   EXPECT_EQ(Next(a), "welcome 1");
-  EXPECT_EQ(Next(a), "target 2: t-0@none t-1@none");
+  EXPECT_EQ(Next(a), "target: t-0@none t-1@none");
   CreateTopic("other", 1);
   CreateTopic("two", 1);
-  EXPECT_THAT(Next(a), HasSubstr("two-0@none"));
+  EXPECT_THAT(Next(a), HasSubstr("two-0@none"));  // in the order of topic ids
 }
 
 TEST_F(GroupDriverTest, APatternThatIsNoneOrTooLargeIsRefused) {

@@ -148,7 +148,7 @@ void GroupLoop::Wait() {
     const std::int64_t at_ms = absl::ToInt64Milliseconds(absl::Ceil(at, absl::Milliseconds(1)));
     due_ms = std::min(due_ms.value_or(at_ms), at_ms);
   };
-  if (topics_stale_ && measures_.groups.value() > 0) earlier(topics_from_);
+  if (TopicsWait()) earlier(topics_from_);
   for (const auto& [index, home] : partitions_) {
     if (home->phase == Phase::kLoading || (home->phase == Phase::kFailed && home->retry)) earlier(home->retry_at);
   }
@@ -236,10 +236,10 @@ void GroupLoop::Finish() {
   const Status stopping = Error(Reason::kShuttingDown, "the broker is stopping");
   RunParked(stopping);
   for (const auto& [index, home] : partitions_) {
-    Unload(*home, stopping);
     while (home->flying) {
       if (!outbox_.Drain()) Wait();
     }
+    Unload(*home, stopping);
   }
   while (abroad_ > 0) {
     if (!outbox_.Drain()) Wait();

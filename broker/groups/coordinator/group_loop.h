@@ -149,6 +149,7 @@ class GroupLoop {
 
   // group_loop_image.cc
   void EnsureTopics();
+  bool TopicsWait() const { return (topics_stale_ || groups_behind_) && measures_.groups.value() > 0; }
   void TakeTopics();
   void FollowOffsetsTopic();
 
@@ -164,6 +165,7 @@ class GroupLoop {
   ClusterImagePtr image_;
   std::shared_ptr<const TopicView> topics_ = std::make_shared<TopicView>();
   bool topics_stale_ = true;              // image_ is newer
+  bool groups_behind_ = false;            // topics_ is newer than what some group was told
   absl::Duration topics_from_;            // the groups are told of newer ones not before
   TopicPatterns patterns_;
   GroupTimers timers_;

@@ -144,11 +144,14 @@ void GroupLoop::Reset(const std::string& id, std::vector<ResetEntry> entries, ab
                         before == nullptr ? PositionEpoch(1) : before->position_epoch + 1, {}});
     }
     const auto pending = std::make_shared<PendingReset>(PendingReset{0, std::move(places), done});
-    pending->request = NextRequest([this, group = *group, pending, confirm_within](const Status& logged, GroupTell& tell) {
+    pending->request = NextRequest([this, id, pending, confirm_within](const Status& logged, GroupTell& tell) {
       const Status& status = std::get<ResetDone>(tell.what).status;
       if (!logged.ok() || !status.ok()) return pending->done(status.ok() ? logged : status);
       measures_.resets.Add(pending->places.size());
-      AwaitOwners(*group, std::move(*pending), confirm_within);
+      OffsetsPartition* present = HomeOf(id);
+      LedGroup* owner = present == nullptr ? nullptr : Find(*present, id);
+      if (owner == nullptr) return pending->done(std::move(pending->places));  // unloaded meanwhile
+      AwaitOwners(*owner, std::move(*pending), confirm_within);
     });
     Step(**group, ResetOffsets{pending->request, std::move(*entries)});
   };

@@ -27,21 +27,24 @@ void GroupLoop::OnImage(ClusterImagePtr image) {
   image_ = std::move(image);
   topics_stale_ = true;
   FollowOffsetsTopic();
+  TakeTopics();  // what is asked after this is asked of the new topics
 }
 
 // A broker without groups has no view of its topics.
 void GroupLoop::EnsureTopics() {
   if (!topics_stale_ || image_ == nullptr) return;
   topics_stale_ = false;
+  groups_behind_ = true;
   topics_ = TopicsOf(*image_);
   patterns_.SetTopics(topics_);
 }
 
 // Tells every group; with many topics not again at once.
 void GroupLoop::TakeTopics() {
-  if (!topics_stale_ || measures_.groups.value() == 0 || now_ < topics_from_) return;
+  if (!TopicsWait() || now_ < topics_from_) return;
   const absl::Duration began = clock_.Monotonic();
   EnsureTopics();
+  groups_behind_ = false;
   for (const auto& [index, home] : partitions_) {
     if (home->phase != Phase::kServed) continue;
     for (const auto& [id, group] : home->groups) {
@@ -61,7 +64,11 @@ void GroupLoop::FollowOffsetsTopic() {
   for (std::int32_t i = 0; i < offsets_topic_->partition_count; ++i) {
     std::unique_ptr<OffsetsPartition>& home = partitions_[PartitionIndex(i)];
     if (home == nullptr) home = std::make_unique<OffsetsPartition>(PartitionIndex(i));
-    BeginLoad(*home);
+    if (home->flying) {
+      Fail(*home, Error(Reason::kNotLeaderOrFollower, "its last append has not come back"), /*retry=*/true);
+    } else {
+      BeginLoad(*home);
+    }
   }
 }
 

@@ -119,6 +119,7 @@ void GroupLoop::Damage(LedGroup& group, const Status& why) {
 void GroupLoop::Activate(OffsetsPartition& home) {
   EnsureTopics();
   EnterPhase(home, Phase::kServed);
+  home.why = absl::OkStatus();
   std::vector<LedGroup*> groups;
   for (const auto& [id, group] : home.groups) groups.push_back(group.get());
   for (LedGroup* group : groups) {

@@ -143,12 +143,12 @@ void GroupLoop::OnAppended(OffsetsPartition& home) {
   AppendEntry& entry = home.append.entries.front();
   const Status status = std::move(entry.status);
   home.append.entries.clear();
-  if (home.phase != Phase::kServed) return ReleaseAll(std::move(tells), home.why);  // unloaded meanwhile
   if (!status.ok()) {
-    Fail(home, Annotate(status, "append"), /*retry=*/true);
+    if (home.phase == Phase::kServed) Fail(home, Annotate(status, "append"), /*retry=*/true);
     const bool definite = CertaintyOf(ReasonOf(status)) == Certainty::kDefinite;
     return ReleaseAll(std::move(tells), definite ? home.why : Error(Reason::kRequestTimedOut, absl::StrCat("it may have been done or not: ", MessageOf(home.why))));
   }
+  if (home.phase != Phase::kServed) return ReleaseAll(std::move(tells), absl::OkStatus());  // unloaded meanwhile
   home.next = home.next + static_cast<std::int64_t>(home.append_records);
   measures_.append.Record(clock_.Monotonic() - home.append_began);
   measures_.appends.Add();
