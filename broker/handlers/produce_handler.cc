@@ -219,6 +219,7 @@ Status ProduceHandler::CheckBatches(const BoundPartition& bound, const ProduceEn
     CORDWOOD_ASSIGN_OR_RETURN(const RecordBatchView batch, RecordBatchView::Parse(BatchOf(value.view())));
     CORDWOOD_RETURN_IF_ERROR(CheckAppend(batch, bound.topic->config.batch, reference_ms));
     if (!entry.plain) CORDWOOD_RETURN_IF_ERROR(CheckRecords(batch, bound.topic->config.batch, reference_ms));
+    if (bound.topic->config.compacts()) CORDWOOD_RETURN_IF_ERROR(CheckKeys(batch));
   }
   return absl::OkStatus();
 }

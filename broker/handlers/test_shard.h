@@ -83,7 +83,7 @@ class TestShard {
     for (const auto& [outbox, listener] : network) driver_->AddNetworkThread(outbox, listener);
     driver_->Start();
     readers_.Start();
-    reconciler_ = std::make_unique<PartitionReconciler>(std::vector<ShardDriver*>{driver_.get()}, table_, clock_);
+    reconciler_ = std::make_unique<PartitionReconciler>(std::vector<ShardDriver*>{driver_.get()}, table_, clock_, nullptr);
     ASSERT_EQ(reconciler_->Load(), absl::OkStatus());
   }
   void Stop() {

@@ -39,7 +39,7 @@ class MetadataStrand {
   // `allowed` runs before a change that needs disk (creation, more partitions); its error is the answer.
   void SetGrowthGate(std::function<Status()> allowed);
 
-  // INVALID_TOPIC_EXCEPTION, TOPIC_ALREADY_EXISTS, INVALID_PARTITIONS, INVALID_REPLICATION_FACTOR, INVALID_CONFIG, COMPACTION_UNSUPPORTED, LIMIT_EXCEEDED,
+  // INVALID_TOPIC_EXCEPTION, TOPIC_ALREADY_EXISTS, INVALID_PARTITIONS, INVALID_REPLICATION_FACTOR, INVALID_CONFIG, LIMIT_EXCEEDED,
   // DISK_FULL (from the gate).
   StatusOr<ClusterImage::TopicPtr> CreateTopic(const TopicSpec& spec, bool validate_only);
   // The same without waiting, for whoever must not block; the topic may be there already. `done` comes once, on the strand, or at once with SHUTTING_DOWN.

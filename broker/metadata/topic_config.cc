@@ -37,11 +37,52 @@ StatusOr<std::int64_t> ParseInteger(std::string_view value, std::int64_t min, st
 }
 
 Status ParseCleanupPolicy(std::string_view value, TopicConfig& config) {
-  if (value.find("compact") != std::string_view::npos) {
-    return Error(Reason::kCompactionUnsupported, "\"" + std::string(value) + "\" is not available yet; only \"delete\" is");
+  if (value == "delete") {
+    config.cleanup = CleanupPolicy::kDelete;
+  } else if (value == "compact") {
+    config.cleanup = CleanupPolicy::kCompact;
+  } else if (value == "compact,delete" || value == "delete,compact") {
+    config.cleanup = CleanupPolicy::kCompactAndDelete;
+  } else {
+    return Refuse("delete, compact or compact,delete", value);
   }
-  if (value != "delete") return Refuse("delete", value);
-  config.cleanup_policy = value;
+  return absl::OkStatus();
+}
+
+std::string ShowCleanupPolicy(const TopicConfig& config) {
+  switch (config.cleanup) {
+    case CleanupPolicy::kDelete: return "delete";
+    case CleanupPolicy::kCompact: return "compact";
+    case CleanupPolicy::kCompactAndDelete: return "compact,delete";
+  }
+  return "";
+}
+
+Status ParseDirtyRatio(std::string_view value, TopicConfig& config) {
+  double ratio = 0;
+  const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), ratio);
+  if (error != std::errc() || end != value.data() + value.size() || !(ratio >= 0 && ratio <= 1)) return Refuse("a number from 0 to 1", value);
+  config.compaction.min_dirty_ratio = ratio;
+  return absl::OkStatus();
+}
+
+std::string ShowDirtyRatio(const TopicConfig& config) {
+  char text[32];
+  return std::string(text, std::to_chars(text, text + sizeof text, config.compaction.min_dirty_ratio).ptr);
+}
+
+Status ParseMinLag(std::string_view value, TopicConfig& config) {
+  CORDWOOD_ASSIGN_OR_RETURN(config.compaction.min_lag_ms, ParseInteger(value, 0, kMillisecondsMax));
+  return absl::OkStatus();
+}
+
+Status ParseMaxLag(std::string_view value, TopicConfig& config) {
+  CORDWOOD_ASSIGN_OR_RETURN(config.compaction.max_lag_ms, ParseInteger(value, 1, kMillisecondsMax));
+  return absl::OkStatus();
+}
+
+Status ParseDeleteRetention(std::string_view value, TopicConfig& config) {
+  CORDWOOD_ASSIGN_OR_RETURN(config.compaction.delete_retention_ms, ParseInteger(value, 0, kMillisecondsMax));
   return absl::OkStatus();
 }
 
@@ -90,10 +131,14 @@ Status ParseRetentionMs(std::string_view value, TopicConfig& config) {
 }
 
 constexpr std::array kRows = {
-    KeyRow{{"cleanup.policy", "What becomes of old records: delete. (compact is not available yet.)"}, ParseCleanupPolicy,
-           [](const TopicConfig& c) { return c.cleanup_policy; }},
+    KeyRow{{"cleanup.policy", "What becomes of old records: delete, compact (the latest of each key stays) or compact,delete. compact is chosen at creation only."},
+           ParseCleanupPolicy, ShowCleanupPolicy},
+    KeyRow{{"delete.retention.ms", "How long a compacted topic shows that a key was deleted, once cleaned up to there, in ms; 0 or more."}, ParseDeleteRetention,
+           [](const TopicConfig& c) { return std::to_string(c.compaction.delete_retention_ms); }},
     KeyRow{{"durability", "When an acknowledged record is safe: fsync survives power loss, os survives a killed process."}, ParseDurability,
            [](const TopicConfig& c) { return std::string(c.durability == Durability::kOs ? "os" : "fsync"); }},
+    KeyRow{{"max.compaction.lag.ms", "Age at which records of a compacted topic are cleaned whatever the dirty ratio, in ms; 1 or more."}, ParseMaxLag,
+           [](const TopicConfig& c) { return std::to_string(c.compaction.max_lag_ms); }},
     KeyRow{{"max.message.bytes", "Largest record batch, in bytes with its header; 1024 to 8000000."}, ParseBatchBytes,
            [](const TopicConfig& c) { return std::to_string(c.batch.batch_bytes_max); }},
     KeyRow{{"message.timestamp.after.max.ms", "How far ahead of the broker's clock a record's time may lie, in ms; 0 or more."}, ParseAfterMs,
@@ -103,6 +148,10 @@ constexpr std::array kRows = {
     KeyRow{{"message.timestamp.type", "Whose clock sets a record's time: CreateTime (the producer's) or LogAppendTime (the broker's)."},
            ParseTimestampType,
            [](const TopicConfig& c) { return std::string(c.batch.log_append_time ? "LogAppendTime" : "CreateTime"); }},
+    KeyRow{{"min.cleanable.dirty.ratio", "Share of a compacted partition's bytes that is not cleaned yet at which it is cleaned; 0 to 1."}, ParseDirtyRatio,
+           ShowDirtyRatio},
+    KeyRow{{"min.compaction.lag.ms", "Age below which records of a compacted topic are not cleaned, in ms; 0 or more."}, ParseMinLag,
+           [](const TopicConfig& c) { return std::to_string(c.compaction.min_lag_ms); }},
     KeyRow{{"min.insync.replicas", "In-sync replicas that acks=all needs; 1 to the number of replicas."}, ParseMinInsync,
            [](const TopicConfig& c) { return std::to_string(c.min_insync_replicas); }},
     KeyRow{{"retention.bytes", "How much of each partition is kept, in bytes of record batches; -1: no limit."}, ParseRetentionBytes,
@@ -140,6 +189,10 @@ StatusOr<TopicConfig> ParseTopicConfig(const ConfigMap& set) {
   for (const auto& [key, value] : set) {
     CORDWOOD_RETURN_IF_ERROR(CheckTopicConfigKey(key));
     CORDWOOD_RETURN_IF_ERROR(Annotate(FindRow(key)->parse(value, config), key));
+  }
+  if (config.compaction.max_lag_ms < config.compaction.min_lag_ms) {
+    return Annotate(Refuse("at least min.compaction.lag.ms, " + std::to_string(config.compaction.min_lag_ms), std::to_string(config.compaction.max_lag_ms)),
+                    "max.compaction.lag.ms");
   }
   return config;
 }

@@ -13,10 +13,14 @@ Status Refusal(const std::string& key, const std::string& value) { return ParseT
 TEST(TopicConfigTest, DefaultsAreTheDocumentedOnes) {
   const TopicConfig config = ParseTopicConfig({}).value();
   EXPECT_EQ(TopicConfigValue(config, "cleanup.policy"), "delete");
+  EXPECT_EQ(TopicConfigValue(config, "delete.retention.ms"), "86400000");
   EXPECT_EQ(TopicConfigValue(config, "durability"), "fsync");
+  EXPECT_EQ(TopicConfigValue(config, "max.compaction.lag.ms"), "9223372036854775807");
   EXPECT_EQ(TopicConfigValue(config, "max.message.bytes"), "1048588");
   EXPECT_EQ(TopicConfigValue(config, "message.timestamp.type"), "CreateTime");
   EXPECT_EQ(TopicConfigValue(config, "message.timestamp.after.max.ms"), "3600000");
+  EXPECT_EQ(TopicConfigValue(config, "min.cleanable.dirty.ratio"), "0.5");
+  EXPECT_EQ(TopicConfigValue(config, "min.compaction.lag.ms"), "0");
   EXPECT_EQ(TopicConfigValue(config, "min.insync.replicas"), "1");
   EXPECT_EQ(TopicConfigValue(config, "retention.bytes"), "-1");
   EXPECT_EQ(TopicConfigValue(config, "retention.ms"), "604800000");
@@ -24,7 +28,8 @@ TEST(TopicConfigTest, DefaultsAreTheDocumentedOnes) {
 }
 
 TEST(TopicConfigTest, EveryKeyTakesItsOwnValueBack) {
-  const ConfigMap set = {{"cleanup.policy", "delete"}, {"durability", "os"}, {"max.message.bytes", "2048"}, {"message.timestamp.after.max.ms", "5"},
+  const ConfigMap set = {{"cleanup.policy", "compact"}, {"delete.retention.ms", "8"}, {"durability", "os"}, {"max.compaction.lag.ms", "9"},
+                         {"max.message.bytes", "2048"}, {"min.cleanable.dirty.ratio", "0.75"}, {"min.compaction.lag.ms", "4"}, {"message.timestamp.after.max.ms", "5"},
                          {"message.timestamp.before.max.ms", "6"}, {"message.timestamp.type", "LogAppendTime"}, {"min.insync.replicas", "2"},
                          {"retention.bytes", "7"}, {"retention.ms", "-1"}};
   const TopicConfig config = ParseTopicConfig(set).value();
@@ -45,9 +50,29 @@ TEST(TopicConfigTest, UnknownKeySuggestsTheNearest) {
   EXPECT_THAT(Refusal("compression", "1"), SaysThat("unknown topic config \"compression\""));
 }
 
-TEST(TopicConfigTest, CompactionIsRefusedAsUnsupported) {
-  EXPECT_THAT(Refusal("cleanup.policy", "compact"), HasReason(Reason::kCompactionUnsupported));
-  EXPECT_THAT(Refusal("cleanup.policy", "compact,delete"), HasReason(Reason::kCompactionUnsupported));
+TEST(TopicConfigTest, CleanupPolicyDeletesCompactsOrDoesBoth) {
+  EXPECT_FALSE(ParseTopicConfig({})->compacts());
+  const TopicConfig compact = ParseTopicConfig({{"cleanup.policy", "compact"}}).value();
+  EXPECT_TRUE(compact.compacts());
+  EXPECT_FALSE(compact.deletes());
+  const TopicConfig both = ParseTopicConfig({{"cleanup.policy", "delete,compact"}}).value();
+  EXPECT_TRUE(both.compacts());
+  EXPECT_TRUE(both.deletes());
+  EXPECT_EQ(TopicConfigValue(both, "cleanup.policy"), "compact,delete");
+}
+
+TEST(TopicConfigTest, CompactionKeysAreBounded) {
+  EXPECT_THAT(Refusal("min.cleanable.dirty.ratio", "1.01"), SaysThat("a number from 0 to 1"));
+  EXPECT_THAT(Refusal("min.cleanable.dirty.ratio", "nan"), HasReason(Reason::kInvalidConfig));
+  EXPECT_THAT(Refusal("max.compaction.lag.ms", "0"), HasReason(Reason::kInvalidConfig));
+  EXPECT_THAT(Refusal("delete.retention.ms", "-1"), HasReason(Reason::kInvalidConfig));
+  EXPECT_THAT(ParseTopicConfig({{"min.compaction.lag.ms", "10"}, {"max.compaction.lag.ms", "9"}}).status(), SaysThat("at least min.compaction.lag.ms, 10"));
+  EXPECT_EQ(TopicConfigValue(ParseTopicConfig({{"min.cleanable.dirty.ratio", "0.25"}}).value(), "min.cleanable.dirty.ratio"), "0.25");
+}
+
+TEST(TopicConfigTest, OtherCleanupPoliciesAreRefused) {
+  EXPECT_THAT(Refusal("cleanup.policy", "compacts"), HasReason(Reason::kInvalidConfig));
+  EXPECT_THAT(Refusal("cleanup.policy", "compact,"), HasReason(Reason::kInvalidConfig));
   EXPECT_THAT(Refusal("cleanup.policy", "shred"), HasReason(Reason::kInvalidConfig));
 }
 

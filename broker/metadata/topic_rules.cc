@@ -93,6 +93,10 @@ StatusOr<TopicImage> PlanConfig(const ClusterImage& image, const std::string& na
   }
   for (const auto& [key, value] : set) planned.configs[key] = value;
   CORDWOOD_RETURN_IF_ERROR(ConfigureTopic(planned, static_cast<std::int64_t>(topic->AssignmentOf(PartitionIndex(0)).replicas.size())));
+  if (planned.config.compacts() != topic->config.compacts()) {
+    return Error(Reason::kInvalidConfig, "cleanup.policy: a topic is compacted or not from its creation on; \"" + name + "\" has cleanup.policy=" +
+                                             TopicConfigValue(topic->config, "cleanup.policy") + "; create another topic and copy the records");
+  }
   return planned;
 }
 

@@ -46,7 +46,7 @@ TEST_F(TopicRulesTest, BadSpecsAreRefusedWithTheirReasons) {
   EXPECT_THAT(Plan({"clicks", 1, 2, {}}), HasReason(Reason::kInvalidReplicationFactor));
   EXPECT_THAT(Plan({"clicks", 1, -1, {}}), HasReason(Reason::kInvalidReplicationFactor));
   EXPECT_THAT(Plan({"clicks", 1, 0, {{"min.insync.replicas", "2"}}}), HasReason(Reason::kInvalidConfig));
-  EXPECT_THAT(Plan({"clicks", 1, 0, {{"cleanup.policy", "compact"}}}), HasReason(Reason::kCompactionUnsupported));
+  EXPECT_THAT(Plan({"clicks", 1, 0, {{"cleanup.policy", "compress"}}}), HasReason(Reason::kInvalidConfig));
 }
 
 TEST_F(TopicRulesTest, NamesThatDifferOnlyInDotsAndUnderscoresCollide) {
@@ -86,6 +86,15 @@ TEST_F(TopicRulesTest, BadConfigChangesAreRefused) {
   EXPECT_THAT(PlanConfig(image_, "orders", {}, {"retention.m"}).status(), SaysThat("did you mean \"retention.ms\"?"));
   EXPECT_THAT(PlanConfig(image_, "orders", {{"retention.ms", "1"}}, {"retention.ms"}).status(), HasReason(Reason::kInvalidConfig));
   EXPECT_THAT(PlanConfig(image_, "nope", {}, {}).status(), HasReason(Reason::kUnknownTopicOrPartition));
+}
+
+TEST_F(TopicRulesTest, CompactionIsChosenAtCreationOnly) {
+  EXPECT_THAT(PlanConfig(image_, "orders", {{"cleanup.policy", "compact"}}, {}).status(), HasReason(Reason::kInvalidConfig));
+  EXPECT_THAT(PlanConfig(image_, "orders", {{"cleanup.policy", "compact"}}, {}).status(), SaysThat("from its creation on; \"orders\" has cleanup.policy=delete"));
+  auto prices = std::make_shared<TopicImage>(PlanTopic(image_, {"prices", 1, 0, {{"cleanup.policy", "compact"}}}, limits_).value());
+  image_ = ClusterImage(Uuid::Random(), 2, {BrokerImage{BrokerId(0), "localhost", 1, ""}}, {prices});
+  EXPECT_THAT(PlanConfig(image_, "prices", {}, {"cleanup.policy"}).status(), HasReason(Reason::kInvalidConfig));
+  EXPECT_TRUE(PlanConfig(image_, "prices", {{"cleanup.policy", "compact,delete"}}, {})->config.deletes());
 }
 
 TEST_F(TopicRulesTest, DeletionChecksTheId) {

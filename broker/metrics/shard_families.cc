@@ -46,7 +46,7 @@ void AddMeasures(Families& families, const ShardDriver& shard) {
 
 }  // namespace
 
-void AddShardFamilies(Families& families, const std::vector<ShardDriver*>& shards) {
+void AddShardFamilies(Families& families, const ShardList& shards) {
   double records = 0;
   double bytes = 0;
   LatencyTotals queue;
@@ -54,7 +54,7 @@ void AddShardFamilies(Families& families, const std::vector<ShardDriver*>& shard
   LatencyTotals sync;
   std::int64_t inbox_deepest = 0;
   std::int64_t inbox_max = 0;
-  for (const ShardDriver* shard : shards) {
+  for (const ShardDriver* shard : shards.All()) {
     const ShardMeasures& measures = shard->measures();
     inbox_deepest = std::max(inbox_deepest, measures.inbox_depth());
     inbox_max = static_cast<std::int64_t>(measures.inbox_max);

@@ -2,13 +2,12 @@
 // What the shards say of themselves: records in, stages of an append, and RocksDB's vital signs.
 #pragma once
 
-#include <vector>
-
 #include "broker/metrics/families.h"
 #include "broker/replication/shard_driver.h"
+#include "broker/replication/upkeep/shard_list.h"
 
 namespace cordwood::broker {
 
-void AddShardFamilies(Families& families, const std::vector<ShardDriver*>& shards);
+void AddShardFamilies(Families& families, const ShardList& shards);
 
 }  // namespace cordwood::broker

@@ -29,15 +29,18 @@ ReplicaSnapshot SnapshotOf(const PartitionCheckpoint& checkpoint, LeaderEpoch ep
   return snapshot;
 }
 
+bool IsCompact(const ShardDriver& shard) { return shard.store().options().kind == ShardKind::kCompact; }
+
 }  // namespace
 
-PartitionReconciler::PartitionReconciler(std::vector<ShardDriver*> shards, PartitionTable& table, Clock& clock)
-    : shards_(std::move(shards)), table_(table), clock_(clock) {
-  CORDWOOD_CHECK(!shards_.empty() && shards_.front()->id() == ShardId(0));
+PartitionReconciler::PartitionReconciler(ShardList shards, PartitionTable& table, Clock& clock, MakeCompactShard make_compact_shard)
+    : shards_(std::move(shards)), table_(table), clock_(clock), make_compact_shard_(std::move(make_compact_shard)) {
+  const std::vector<ShardDriver*> all = shards_.All();
+  CORDWOOD_CHECK(!all.empty() && all.front()->id() == ShardId(0) && !IsCompact(*all.front()));
 }
 
 Status PartitionReconciler::Load() {
-  for (ShardDriver* shard : shards_) {
+  for (ShardDriver* shard : shards_.All()) {
     CORDWOOD_ASSIGN_OR_RETURN(const std::vector<PartitionStub> stubs, ReadPartitionStubs(shard->store()));
     for (const PartitionStub& stub : stubs) {
       const PartitionIdentity& identity = stub.identity;
@@ -101,18 +104,38 @@ void PartitionReconciler::AddMissing(const TopicImage& topic, std::vector<NewPar
 }
 
 Status PartitionReconciler::Create(const std::vector<NewPartition>& missing) {
+  std::vector<NewPartition> logs;
+  std::vector<NewPartition> compacted;
+  for (const NewPartition& partition : missing) (partition.topic->config.compacts() ? compacted : logs).push_back(partition);
+  std::vector<ShardDriver*> log_shards = shards_.All();
+  std::erase_if(log_shards, [](const ShardDriver* shard) { return IsCompact(*shard); });
+  Status outcome = CreateOn(log_shards, logs);
+  if (compacted.empty()) return outcome;
+  const StatusOr<ShardDriver*> compact_shard = CompactShard();
+  outcome.Update(compact_shard.ok() ? CreateOn({*compact_shard}, compacted) : compact_shard.status());
+  return outcome;
+}
+
+StatusOr<ShardDriver*> PartitionReconciler::CompactShard() {
+  for (ShardDriver* shard : shards_.All()) {
+    if (IsCompact(*shard)) return shard;
+  }
+  return make_compact_shard_();
+}
+
+Status PartitionReconciler::CreateOn(const std::vector<ShardDriver*>& shards, const std::vector<NewPartition>& missing) {
   if (missing.empty()) return absl::OkStatus();
   PartitionId first;
-  CORDWOOD_RETURN_IF_ERROR(shards_.front()->RunAndWait([&](ShardTurn& turn) -> Status {
+  CORDWOOD_RETURN_IF_ERROR(shards_.All().front()->RunAndWait([&](ShardTurn& turn) -> Status {
     CORDWOOD_ASSIGN_OR_RETURN(first, turn.ReservePartitionIds(static_cast<int>(missing.size())));
     return absl::OkStatus();
   }));
   // Spread evenly: chunks are no larger than a shard's share.
-  const std::size_t share = (missing.size() + shards_.size() - 1) / shards_.size();
+  const std::size_t share = (missing.size() + shards.size() - 1) / shards.size();
   const std::size_t chunk = std::min(kChunkMax, share);
   for (std::size_t at = 0; at < missing.size(); at += chunk) {
     const std::size_t end = std::min(at + chunk, missing.size());
-    ShardDriver& shard = *shards_[next_shard_++ % shards_.size()];
+    ShardDriver& shard = *shards[next_shard_++ % shards.size()];
     CORDWOOD_RETURN_IF_ERROR(CreateChunk(shard, first + at, missing.data() + at, missing.data() + end));
   }
   return absl::OkStatus();
@@ -138,7 +161,7 @@ Status PartitionReconciler::CreateChunk(ShardDriver& shard, PartitionId first, c
 
 // Synced, since the metadata may forget the deletion afterwards.
 Status PartitionReconciler::Delete(const std::vector<ReplicaHandlePtr>& deleted) {
-  for (ShardDriver* shard : shards_) {
+  for (ShardDriver* shard : shards_.All()) {
     std::vector<ReplicaHandlePtr> here;
     for (const ReplicaHandlePtr& handle : deleted) {
       if (&handle->driver == shard) here.push_back(handle);

@@ -4,12 +4,14 @@
 
 #include <atomic>
 #include <cstddef>
+#include <functional>
 #include <utility>
 #include <vector>
 
 #include "broker/metadata/cluster_image.h"
 #include "broker/replication/partition_table.h"
 #include "broker/replication/shard_driver.h"
+#include "broker/replication/upkeep/shard_list.h"
 #include "storage/base/clock.h"
 
 namespace cordwood::broker {
@@ -19,8 +21,11 @@ namespace cordwood::broker {
 // Threading: Load before the strand starts; then OnImage on the strand, with the drivers running; unknown_partitions() from any thread.
 class PartitionReconciler {
  public:
-  // `shards` in order of id, from 0 on; at least one.
-  PartitionReconciler(std::vector<ShardDriver*> shards, PartitionTable& table, Clock& clock);
+  // Makes the shard of kind compact, running and in the list; called at the first compacted topic, again where it failed.
+  using MakeCompactShard = std::function<StatusOr<ShardDriver*>()>;
+
+  // `shards` from 0 on; at least that one, and of kind log.
+  PartitionReconciler(ShardList shards, PartitionTable& table, Clock& clock, MakeCompactShard make_compact_shard);
 
   // Fills the table with what the shards hold. STORAGE_ERROR if two logs claim to be the same partition.
   Status Load();
@@ -43,12 +48,15 @@ class PartitionReconciler {
   Difference CompareChanged(const ClusterImage& before, const ClusterImage& after);
   void AddMissing(const TopicImage& topic, std::vector<NewPartition>& missing) const;
   Status Create(const std::vector<NewPartition>& missing);
+  Status CreateOn(const std::vector<ShardDriver*>& shards, const std::vector<NewPartition>& missing);
+  StatusOr<ShardDriver*> CompactShard();
   Status CreateChunk(ShardDriver& shard, PartitionId first, const NewPartition* begin, const NewPartition* end);
   Status Delete(const std::vector<ReplicaHandlePtr>& deleted);
 
-  const std::vector<ShardDriver*> shards_;
+  const ShardList shards_;
   PartitionTable& table_;
   Clock& clock_;
+  const MakeCompactShard make_compact_shard_;
   std::size_t next_shard_ = 0;  // for the next chunk of new partitions
   bool compare_all_ = true;     // at the start, and after something failed
   std::atomic<std::size_t> unknown_partitions_{0};

@@ -2,6 +2,7 @@
 #include "broker/replication/partition_reconciler.h"
 
 #include <chrono>
+#include <optional>
 #include <set>
 
 #include "broker/metadata/local_metadata_store.h"
@@ -16,17 +17,29 @@ class PartitionReconcilerTest : public ::testing::Test {
  protected:
   PartitionReconcilerTest() { EXPECT_EQ(Start(), absl::OkStatus()); }
 
+  ShardDriver* OpenShard(std::uint32_t i, ShardKind kind) {
+    ShardOptions options;
+    options.directory = directory_.path() + "/shard-00" + std::to_string(i);
+    options.synced_file = options.directory + ".synced";
+    options.shard = ShardId(i);
+    options.kind = kind;
+    shards_.push_back(std::make_unique<ShardDriver>(ShardStore::Open(options).value(), ShardDriverOptions(), clock_));
+    shards_.back()->Start();
+    return shards_.back().get();
+  }
   Status Start(bool with_reconciler = true) {
-    for (std::uint32_t i = 0; i < 2; ++i) {
-      ShardOptions options;
-      options.directory = directory_.path() + "/shard-00" + std::to_string(i);
-      options.synced_file = options.directory + ".synced";
-      options.shard = ShardId(i);
-      shards_.push_back(std::make_unique<ShardDriver>(ShardStore::Open(options).value(), ShardDriverOptions(), clock_));
-      shards_.back()->Start();
-    }
+    std::vector<ShardDriver*> shards;
+    for (std::uint32_t i = 0; i < 2; ++i) shards.push_back(OpenShard(i, ShardKind::kLog));
+    if (has_compact_shard_) shards.push_back(OpenShard(2, ShardKind::kCompact));
+    list_.emplace(std::move(shards));
     table_ = std::make_unique<PartitionTable>();
-    reconciler_ = std::make_unique<PartitionReconciler>(std::vector<ShardDriver*>{shards_[0].get(), shards_[1].get()}, *table_, clock_);
+    reconciler_ = std::make_unique<PartitionReconciler>(*list_, *table_, clock_, [this]() -> StatusOr<ShardDriver*> {
+      CORDWOOD_RETURN_IF_ERROR(compact_shard_refused_);
+      has_compact_shard_ = true;
+      ShardDriver* const shard = OpenShard(2, ShardKind::kCompact);
+      list_->Add(shard);
+      return shard;
+    });
     CORDWOOD_RETURN_IF_ERROR(reconciler_->Load());
     std::vector<MetadataStrand::ImageListener> listeners;
     if (with_reconciler) listeners.push_back([this](auto& before, auto& after) { return reconciler_->OnImage(before, after); });
@@ -44,9 +57,13 @@ class PartitionReconcilerTest : public ::testing::Test {
   void Create(const std::string& name, std::int32_t partitions) {
     ASSERT_EQ(strand_->CreateTopic({name, partitions, 0, {}}, false).status(), absl::OkStatus());
   }
+  Status CreateCompacted(const std::string& name, std::int32_t partitions) {
+    return strand_->CreateTopic({name, partitions, 0, {{"cleanup.policy", "compact"}}}, false).status();
+  }
+  std::size_t LogsIn(std::size_t shard) { return ReadPartitionStubs(shards_[shard]->store())->size(); }
   TopicId IdOf(const std::string& name) { return strand_->image()->FindTopic(name)->id; }
   std::size_t LogsOnDisk() {
-    return ReadPartitionStubs(shards_[0]->store())->size() + ReadPartitionStubs(shards_[1]->store())->size();
+    return LogsIn(0) + LogsIn(1);
   }
   std::set<PartitionId> Ids() {
     std::set<PartitionId> ids;
@@ -57,6 +74,9 @@ class PartitionReconcilerTest : public ::testing::Test {
   TempDir directory_;
   SimulatedClock clock_;
   std::vector<std::unique_ptr<ShardDriver>> shards_;
+  std::optional<ShardList> list_;
+  bool has_compact_shard_ = false;
+  Status compact_shard_refused_;
   std::unique_ptr<PartitionTable> table_;
   std::unique_ptr<PartitionReconciler> reconciler_;
   std::unique_ptr<MetadataStrand> strand_;
@@ -70,6 +90,37 @@ TEST_F(PartitionReconcilerTest, NewTopicHasItsPartitionsWhenTheCallReturns) {
   ASSERT_EQ(handles.size(), 5u);
   EXPECT_EQ(handles[3]->snapshot().phase, ReplicaPhase::kClosed);
   EXPECT_EQ(table_->Find(IdOf("orders"), PartitionIndex(5)), nullptr);
+}
+
+TEST_F(PartitionReconcilerTest, CompactedTopicsShareAShardThatIsMadeForTheFirst) {
+  Create("orders", 2);
+  EXPECT_EQ(shards_.size(), 2u);
+  ASSERT_EQ(CreateCompacted("prices", 3), absl::OkStatus());
+  ASSERT_EQ(shards_.size(), 3u);
+  EXPECT_EQ(LogsIn(2), 3u);
+  ASSERT_EQ(CreateCompacted("stocks", 4), absl::OkStatus());
+  Create("clicks", 4);
+  EXPECT_EQ(shards_.size(), 3u);
+  EXPECT_EQ(LogsIn(2), 7u);
+  EXPECT_EQ(LogsOnDisk(), 6u);
+}
+
+TEST_F(PartitionReconcilerTest, CompactedTopicsAreFoundAgain) {
+  ASSERT_EQ(CreateCompacted("prices", 3), absl::OkStatus());
+  CrashAndRestart();
+  ASSERT_EQ(table_->FindAll(IdOf("prices")).size(), 3u);
+  EXPECT_EQ(&table_->Find(IdOf("prices"), PartitionIndex(2))->driver, shards_[2].get());
+  EXPECT_EQ(LogsIn(2), 3u);
+}
+
+TEST_F(PartitionReconcilerTest, WhatHasNoShardOfItsKindIsCreatedWithTheNextImage) {
+  compact_shard_refused_ = Error(Reason::kStorageError, "no disk");
+  (void)CreateCompacted("prices", 1);
+  EXPECT_EQ(table_->size(), 0u);
+  compact_shard_refused_ = absl::OkStatus();
+  Create("orders", 1);
+  EXPECT_EQ(table_->FindAll(IdOf("prices")).size(), 1u);
+  EXPECT_EQ(LogsIn(2), 1u);
 }
 
 TEST_F(PartitionReconcilerTest, PartitionsAreSpreadOverTheShards) {

@@ -35,8 +35,8 @@ bool MayBeDue(const ReplicaSnapshot& snapshot, const RetentionLimits& limits, st
 
 // Runs `task` for each chunk of `items` on the shard of its partitions, and goes on whatever comes of it.
 template <class Item, class HandleOf, class Task>
-void ForEachShard(const std::vector<ShardDriver*>& shards, const std::vector<Item>& items, HandleOf handle_of, Task task) {
-  for (ShardDriver* shard : shards) {
+void ForEachShard(const ShardList& shards, const std::vector<Item>& items, HandleOf handle_of, Task task) {
+  for (ShardDriver* shard : shards.All()) {
     std::vector<const Item*> here;
     for (const Item& item : items) {
       if (&handle_of(item)->driver == shard) here.push_back(&item);
@@ -53,9 +53,9 @@ void ForEachShard(const std::vector<ShardDriver*>& shards, const std::vector<Ite
 
 }  // namespace
 
-RetentionDriver::RetentionDriver(std::vector<ShardDriver*> shards, const PartitionTable& table, std::function<ClusterImagePtr()> image,
+RetentionDriver::RetentionDriver(ShardList shards, const PartitionTable& table, std::function<ClusterImagePtr()> image,
                                  const RetentionOptions& options, Clock& clock)
-    : shards_(std::move(shards)), table_(table), image_(std::move(image)), options_(options), clock_(clock), owed_bytes_(shards_.size(), 0) {}
+    : shards_(std::move(shards)), table_(table), image_(std::move(image)), options_(options), clock_(clock) {}
 
 RetentionDriver::~RetentionDriver() { Stop(); }
 
@@ -71,7 +71,7 @@ void RetentionDriver::Stop() {
     stopping_ = true;
     stopped_.SignalAll();
   }
-  for (ShardDriver* shard : shards_) shard->store_for_reclaim().CancelReclaims();
+  for (ShardDriver* shard : shards_.All()) shard->store_for_reclaim().CancelReclaims();
   if (check_thread_.joinable()) check_thread_.join();
   if (reclaim_thread_.joinable()) reclaim_thread_.join();
 }
@@ -100,12 +100,19 @@ void RetentionDriver::CheckDisk() {
   if (!space.ok()) return;  // the level stays what it was
   free_bytes_.store(space->free_bytes, std::memory_order_relaxed);
   total_bytes_.store(space->total_bytes, std::memory_order_relaxed);
+  const DiskLadder ladder = Ladder();
   // A step is left again only with two write buffers to spare: so much comes and goes while a flush copies a log into tables.
-  const std::uint64_t spare = std::min(space->free_bytes, options_.ladder.floor_bytes / 2);
+  const std::uint64_t spare = std::min(space->free_bytes, ladder.floor_bytes / 2);
   const DiskLevel before = disk_level();
-  const DiskLevel now = options_.ladder.LevelOf(space->free_bytes, space->total_bytes);
-  const DiskLevel next = now >= before ? now : std::min(before, options_.ladder.LevelOf(space->free_bytes - spare, space->total_bytes));
+  const DiskLevel now = ladder.LevelOf(space->free_bytes, space->total_bytes);
+  const DiskLevel next = now >= before ? now : std::min(before, ladder.LevelOf(space->free_bytes - spare, space->total_bytes));
   disk_level_.store(next, std::memory_order_relaxed);
+}
+
+DiskLadder RetentionDriver::Ladder() const {
+  DiskLadder ladder = options_.ladder;
+  ladder.floor_bytes *= shards_.All().size();
+  return ladder;
 }
 
 DiskLevel RetentionDriver::LookAtDisk() {
@@ -115,7 +122,7 @@ DiskLevel RetentionDriver::LookAtDisk() {
 
 Status RetentionDriver::CheckGrowth() const {
   if (disk_level() < DiskLevel::kRefusePartitions) return absl::OkStatus();
-  const std::uint64_t threshold = options_.ladder.ThresholdOf(options_.ladder.refuse_partitions, total_bytes_.load(std::memory_order_relaxed));
+  const std::uint64_t threshold = Ladder().ThresholdOf(options_.ladder.refuse_partitions, total_bytes_.load(std::memory_order_relaxed));
   return Error(Reason::kDiskFull, options_.data_dir + ": only " + std::to_string(free_bytes_.load(std::memory_order_relaxed)) +
                                       " bytes are free, below the " + std::to_string(threshold) +
                                       " that disk.refuse.partitions.percent and .bytes and four write buffers keep from new partitions; "
@@ -123,7 +130,7 @@ Status RetentionDriver::CheckGrowth() const {
 }
 
 bool RetentionDriver::IsDue(const TopicImage& topic, absl::Duration now) {
-  if (!HasLimits(topic.config.retention)) return false;
+  if (!topic.config.deletes() || !HasLimits(topic.config.retention)) return false;
   Schedule& schedule = schedule_[topic.id];
   if (schedule.revision == topic.revision && now < schedule.next) return false;
   schedule = Schedule{topic.revision, now + RetentionCheckInterval(topic.config.retention)};
@@ -188,7 +195,7 @@ void RetentionDriver::MoveLogStarts(const std::vector<LogStartMove>& moves) {
 }
 
 void RetentionDriver::CutLogs() {
-  for (ShardDriver* shard : shards_) {
+  for (ShardDriver* shard : shards_.All()) {
     int cut = 0;
     do {
       cut = 0;
@@ -202,23 +209,24 @@ void RetentionDriver::CutLogs() {
 
 void RetentionDriver::Reclaim() {
   const bool disk_fills = disk_level() != DiskLevel::kNormal;
-  for (std::size_t i = 0; i < shards_.size(); ++i) {
-    ShardStore& store = shards_[i]->store_for_reclaim();
-    owed_bytes_[i] += shards_[i]->TakeReclaimableBytes();
-    if (owed_bytes_[i] == 0 || store.poisoned()) continue;
+  for (ShardDriver* shard : shards_.All()) {
+    ShardStore& store = shard->store_for_reclaim();
+    std::uint64_t& owed_bytes = owed_bytes_[shard];
+    owed_bytes += shard->TakeReclaimableBytes();
+    if (owed_bytes == 0 || store.poisoned()) continue;
     const std::uint64_t before = store.disk_bytes();
     const auto share = static_cast<std::uint64_t>(options_.reclaim_share * static_cast<double>(before));
     const std::uint64_t worth = std::max(std::min(share, options_.reclaim_bytes), options_.reclaim_bytes_min);
-    if (owed_bytes_[i] < worth && !disk_fills) continue;
+    if (owed_bytes < worth && !disk_fills) continue;
     // Blob files go once nothing in them is left; rewriting those that are mostly garbage costs writes, so only where much is pinned.
-    const bool force_blobs = disk_fills || owed_bytes_[i] > before / 2;
+    const bool force_blobs = disk_fills || owed_bytes > before / 2;
     if (!store.Reclaim(false).ok()) continue;  // still owed
     if (force_blobs) {
       const std::uint64_t after = store.disk_bytes();
       const std::uint64_t freed = before - std::min(before, after);
-      if (freed < owed_bytes_[i] / 2) (void)store.Reclaim(true);
+      if (freed < owed_bytes / 2) (void)store.Reclaim(true);
     }
-    owed_bytes_[i] = 0;
+    owed_bytes = 0;
   }
 }
 

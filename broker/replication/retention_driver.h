@@ -13,6 +13,7 @@
 #include "broker/metadata/cluster_image.h"
 #include "broker/replication/partition_table.h"
 #include "broker/replication/shard_driver.h"
+#include "broker/replication/upkeep/shard_list.h"
 #include "storage/base/clock.h"
 #include "storage/base/mutex.h"
 #include "storage/shard/disk_ladder.h"
@@ -21,7 +22,7 @@ namespace cordwood::broker {
 
 struct RetentionOptions {
   std::string data_dir;  // on the disk that is watched
-  DiskLadder ladder;
+  DiskLadder ladder;     // its floor is that of one shard
   // A shard is compacted when what would come back is at least this share of it, or that many bytes, but never for less than the minimum (unless the
   // disk is filling up).
   double reclaim_share = 0.1;
@@ -35,7 +36,7 @@ struct RetentionOptions {
 // that do not start them.
 class RetentionDriver {
  public:
-  RetentionDriver(std::vector<ShardDriver*> shards, const PartitionTable& table, std::function<ClusterImagePtr()> image,
+  RetentionDriver(ShardList shards, const PartitionTable& table, std::function<ClusterImagePtr()> image,
                   const RetentionOptions& options, Clock& clock);
   ~RetentionDriver();  // stops
 
@@ -71,7 +72,9 @@ class RetentionDriver {
   void RunReclaims();
   bool WaitUnlessStopped(absl::Duration at_most);
 
-  const std::vector<ShardDriver*> shards_;
+  DiskLadder Ladder() const;
+
+  const ShardList shards_;
   const PartitionTable& table_;
   const std::function<ClusterImagePtr()> image_;
   const RetentionOptions options_;
@@ -83,7 +86,7 @@ class RetentionDriver {
   Revision scheduled_revision_ = -1;
   absl::Duration next_due_;
   // Of the reclaiming thread.
-  std::vector<std::uint64_t> owed_bytes_;  // per shard: what a compaction may give back
+  absl::flat_hash_map<const ShardDriver*, std::uint64_t> owed_bytes_;  // what a compaction may give back
 
   std::atomic<DiskLevel> disk_level_{DiskLevel::kNormal};
   std::atomic<std::uint64_t> free_bytes_{0};

@@ -85,12 +85,6 @@ struct Broker::Parts {
         network(NetworkOptionsOf(config), budget, clock),
         readers(static_cast<int>(config.io_threads), EncodeRecords) {}
 
-  std::vector<ShardDriver*> ShardPointers() const {
-    std::vector<ShardDriver*> pointers;
-    for (const auto& shard : shards) pointers.push_back(shard.get());
-    return pointers;
-  }
-
   Clock& clock = Clock::System();
   HealthChecks health;
   std::optional<ReservedPort> reserved;  // until gRPC listens
@@ -99,7 +93,8 @@ struct Broker::Parts {
 
   std::optional<DataDir> data_dir;
   std::unique_ptr<MetadataStore> metadata;  // until the strand has it
-  std::vector<std::unique_ptr<ShardDriver>> shards;
+  std::vector<std::unique_ptr<ShardDriver>> shards;  // the strand's while it is there: it adds that of compacted topics
+  ShardList shard_list{std::vector<ShardDriver*>()};                          // the same, for everybody
   PartitionTable partitions;
 
   ByteBudget budget;
@@ -158,7 +153,6 @@ Status Broker::OpenStorage() {
   // Before the shards: where it is refused, none of them has been recovered, which raises an epoch floor.
   CORDWOOD_ASSIGN_OR_RETURN(p.metadata, LocalMetadataStore::Open(p.data_dir->MetadataPath(), metadata));
   CORDWOOD_ASSIGN_OR_RETURN(p.shards, OpenShards(*p.data_dir, config_, p.clock));
-  p.logged_poison.resize(p.shards.size());
   LogDoorsOptions options;
   options.produce.disk_level = [&p] { return p.retention->LookAtDisk(); };
   options.fetch.warn = [](std::string_view text) { LogEvent(EventLevel::kError, text); };
@@ -172,16 +166,37 @@ Status Broker::OpenStorage() {
   options.produce_calls_max = static_cast<int>(config_.produce_calls_max);
   for (int i = 0; i < p.network.size(); ++i) {
     p.doors.push_back(std::make_unique<LogDoors>(p.network.at(i), p.partitions, p.readers, options));
-    for (const auto& shard : p.shards) shard->AddNetworkThread(&p.network.at(i).outbox(), &p.doors.back()->publications());
+  }
+  for (const auto& shard : p.shards) {
+    Introduce(*shard);
+    p.shard_list.Add(shard.get());
   }
   p.groups = std::make_unique<GroupDriver>(GroupDriverOptionsOf(config_), p.partitions,
                                            [this](std::function<void(Status)> made) { parts_->strand->EnsureTopic(OffsetsTopicSpec(config_), std::move(made)); },
                                            p.clock);
   for (int i = 0; i < p.network.size(); ++i) p.group_doors.push_back(std::make_unique<GroupDoors>(p.network.at(i), *p.groups, GroupDoorsOptionsOf(config_)));
-  p.reconciler = std::make_unique<PartitionReconciler>(p.ShardPointers(), p.partitions, p.clock);
+  p.reconciler = std::make_unique<PartitionReconciler>(p.shard_list, p.partitions, p.clock, [this] { return AddCompactShard(); });
   CORDWOOD_RETURN_IF_ERROR(p.reconciler->Load());
   for (const auto& shard : p.shards) shard->Start();
   return absl::OkStatus();
+}
+
+void Broker::Introduce(ShardDriver& shard) {
+  Parts& p = *parts_;
+  for (int i = 0; i < p.network.size(); ++i) {
+    shard.AddNetworkThread(&p.network.at(i).outbox(), &p.doors[static_cast<std::size_t>(i)]->publications());
+  }
+}
+
+// On the strand, while everything runs.
+StatusOr<ShardDriver*> Broker::AddCompactShard() {
+  Parts& p = *parts_;
+  CORDWOOD_ASSIGN_OR_RETURN(std::unique_ptr<ShardDriver> made, MakeCompactShard(*p.data_dir, config_, p.clock));
+  ShardDriver* const shard = p.shards.emplace_back(std::move(made)).get();
+  Introduce(*shard);
+  shard->Start();
+  p.shard_list.Add(shard);
+  return shard;
 }
 
 Status Broker::StartMetadata() {
@@ -205,8 +220,8 @@ Status Broker::StartMetadata() {
   }
   RetentionOptions options;
   options.data_dir = config_.data_dir;
-  options.ladder = DiskLadderOf(config_, p.shards.size());
-  p.retention = std::make_unique<RetentionDriver>(p.ShardPointers(), p.partitions, [&p] { return p.strand->image(); }, options, p.clock);
+  options.ladder = DiskLadderOf(config_);
+  p.retention = std::make_unique<RetentionDriver>(p.shard_list, p.partitions, [&p] { return p.strand->image(); }, options, p.clock);
   p.retention->Start();
   p.strand->SetGrowthGate([&p] { return p.retention->CheckGrowth(); });
   return absl::OkStatus();
@@ -222,7 +237,7 @@ Status Broker::StartServing() {
   facts.started_ms = p.clock.WallMs();
   facts.data_dir = config_.data_dir;
   facts.configs = ConfigEntriesOf(loaded_);
-  p.cluster = std::make_unique<ClusterHandler>(*p.strand, p.partitions, p.ShardPointers(), [&p] { return p.retention->disk_level(); },
+  p.cluster = std::make_unique<ClusterHandler>(*p.strand, p.partitions, p.shard_list, [&p] { return p.retention->disk_level(); },
                                                [this] { return draining_.load(); }, std::move(facts));
   AddHealthChecks();
   AddHealthWatch(p.network, p.health);
@@ -249,7 +264,7 @@ Status Broker::StartServing() {
   p.network.Start();
   serving_ = true;
   AddMetrics(p.metrics, config_,
-             {p.ShardPointers(), p.partitions, [&p] { return p.strand->image(); }, p.doors, p.readers, p.budget, p.network, *p.grpc,
+             {p.shard_list, p.partitions, [&p] { return p.strand->image(); }, p.doors, p.readers, p.budget, p.network, *p.grpc,
               [&p] { return p.retention->disk_level(); }, p.groups->measures()});
   p.http.Start();
   return absl::OkStatus();
@@ -261,9 +276,17 @@ void Broker::AddHealthChecks() {
   p.health.AddLive("network", [this] { return CheckNetwork(); });
   p.health.AddReady("startup", [this] { return serving_ ? absl::OkStatus() : Error(Reason::kShuttingDown, "not serving yet"); });
   p.health.AddReady("shutdown", [this] { return draining_ ? Error(Reason::kShuttingDown, "the broker is stopping") : absl::OkStatus(); });
-  for (const auto& shard : p.shards) {
+  for (const ShardDriver* shard : p.shard_list.All()) {
     p.health.AddReady(ShardLabel(shard->id()), [store = &shard->store()] { return store->poisoned() ? store->poison_status() : absl::OkStatus(); });
   }
+  // The shard of compacted topics, where it joins later.
+  p.health.AddReady("later shards", [&p, known = p.shard_list.All().size()] {
+    const std::vector<ShardDriver*> shards = p.shard_list.All();
+    for (std::size_t i = known; i < shards.size(); ++i) {
+      if (shards[i]->store().poisoned()) return shards[i]->store().poison_status();
+    }
+    return absl::OkStatus();
+  });
 }
 
 // Each network thread must come round within the patience. After Drain() has begun they are busy with ending, which is no illness.
@@ -320,8 +343,10 @@ void Broker::LogChanges() {
     p.logged_disk_level = level;
     LogEvent(level == DiskLevel::kNormal ? EventLevel::kNote : EventLevel::kWarning, DescribeDisk(level, config_.data_dir));
   }
-  for (std::size_t i = 0; i < p.shards.size(); ++i) {
-    const ShardStore& store = p.shards[i]->store();
+  const std::vector<ShardDriver*> shards = p.shard_list.All();
+  p.logged_poison.resize(shards.size());
+  for (std::size_t i = 0; i < shards.size(); ++i) {
+    const ShardStore& store = shards[i]->store();
     if (p.logged_poison[i] || !store.poisoned()) continue;
     p.logged_poison[i] = true;
     LogEvent(EventLevel::kError, MessageOf(store.poison_status()));

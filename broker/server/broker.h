@@ -12,6 +12,8 @@
 
 namespace cordwood::broker {
 
+class ShardDriver;
+
 // Threading: of the main thread.
 class Broker {
  public:
@@ -35,6 +37,8 @@ class Broker {
   explicit Broker(const LoadedConfig& loaded);
   Status ReserveAddresses();
   Status OpenStorage();
+  void Introduce(ShardDriver& shard);
+  StatusOr<ShardDriver*> AddCompactShard();
   Status StartMetadata();
   Status StartServing();
   void AddHealthChecks();

@@ -11,6 +11,7 @@
 #include "broker/groups/coordinator/group_view.h"
 #include "broker/metrics/metrics_page.h"
 #include "broker/metrics/topic_families.h"
+#include "broker/replication/upkeep/shard_list.h"
 #include "broker/server/config_schema.h"
 #include "storage/shard/disk_ladder.h"
 
@@ -18,7 +19,7 @@ namespace cordwood::broker {
 
 // All of it outlives the page's last scrape.
 struct MeasuredParts {
-  std::vector<ShardDriver*> shards;
+  ShardList shards;
   const PartitionTable& partitions;
   std::function<ClusterImagePtr()> image;
   const std::vector<std::unique_ptr<LogDoors>>& doors;

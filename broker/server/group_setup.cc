@@ -28,7 +28,7 @@ TopicSpec OffsetsTopicSpec(const BrokerConfig& config) {
   TopicSpec spec;
   spec.name = kOffsetsTopic;
   spec.partitions = static_cast<std::int32_t>(config.offsets_partitions);
-  spec.configs = {{"durability", config.offsets_durability}, {"retention.ms", "-1"}, {"retention.bytes", "-1"}};  // the newest of each key is to stay
+  spec.configs = {{"cleanup.policy", "compact"}, {"durability", config.offsets_durability}};  // of each key the newest is kept
   return spec;
 }
 

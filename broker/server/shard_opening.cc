@@ -20,6 +20,7 @@ ShardOptions ShardOptionsOf(const DataDir& data_dir, const BrokerConfig& config,
   options.directory = data_dir.ShardPath(id);
   options.synced_file = data_dir.SyncedFilePath(id);
   options.shard = id;
+  if (id == data_dir.compact_shard()) options.kind = ShardKind::kCompact;
   options.must_exist = static_cast<int>(id.value()) < data_dir.shards();
   options.data_dir_id = data_dir.id();
   options.write_buffer_bytes = static_cast<std::size_t>(config.write_buffer_bytes);
@@ -35,6 +36,16 @@ void LogRecovery(ShardId id, const RecoveryReport& report) {
            ShardLabel(id) + ": recovered after an unclean stop up to sequence " + std::to_string(report.recovered_sequence) +
                                   ", synced was " + std::to_string(report.synced_sequence) +
                                   (report.log_cut.has_value() ? "; an unsynced tail of its log was cut at " + Describe(*report.log_cut) : ""));
+}
+
+// Errors name the shard.
+StatusOr<std::unique_ptr<ShardDriver>> OpenShard(const DataDir& data_dir, const BrokerConfig& config, ShardId id, Clock& clock) {
+  ShardDriverOptions options;
+  options.producers.producers_max = static_cast<int>(config.producers_max);
+  options.producers.expiration_ms = config.producer_expiration_ms;
+  CORDWOOD_ASSIGN_OR_RETURN(std::unique_ptr<ShardStore> store, ShardStore::Open(ShardOptionsOf(data_dir, config, id, clock)));
+  LogRecovery(id, store->recovery());
+  return std::make_unique<ShardDriver>(std::move(store), options, clock);
 }
 
 std::string Gigabytes(std::uint64_t bytes) {
@@ -55,12 +66,12 @@ int ShardCount(const BrokerConfig& config) {
   return Cores() <= 4 ? 1 : std::min(Cores() / 4, 64);
 }
 
-DiskLadder DiskLadderOf(const BrokerConfig& config, std::size_t shards) {
+DiskLadder DiskLadderOf(const BrokerConfig& config) {
   DiskLadder ladder;
   ladder.warn = {config.disk_warn_percent, static_cast<std::uint64_t>(config.disk_warn_bytes)};
   ladder.refuse_partitions = {config.disk_refuse_partitions_percent, static_cast<std::uint64_t>(config.disk_refuse_partitions_bytes)};
   ladder.refuse_produce = {config.disk_refuse_produce_percent, static_cast<std::uint64_t>(config.disk_refuse_produce_bytes)};
-  ladder.floor_bytes = 4 * static_cast<std::uint64_t>(config.write_buffer_bytes) * shards;
+  ladder.floor_bytes = 4 * static_cast<std::uint64_t>(config.write_buffer_bytes);
   return ladder;
 }
 
@@ -83,19 +94,26 @@ std::string DescribeDisk(DiskLevel level, const std::string& data_dir) {
 }
 
 StatusOr<std::vector<std::unique_ptr<ShardDriver>>> OpenShards(const DataDir& data_dir, const BrokerConfig& config, Clock& clock) {
-  ShardDriverOptions options;
-  options.producers.producers_max = static_cast<int>(config.producers_max);
-  options.producers.expiration_ms = config.producer_expiration_ms;
   std::vector<std::unique_ptr<ShardDriver>> shards;
+  int logs = 0;
   for (ShardId id(0);; id = ShardId(id.value() + 1)) {
     std::error_code ignored;
-    const bool wanted = static_cast<int>(id.value()) < std::max(ShardCount(config), data_dir.shards());
+    const bool compact = id == data_dir.compact_shard();
+    const bool wanted = compact || logs < ShardCount(config) || static_cast<int>(id.value()) < data_dir.shards();
     if (!wanted && !std::filesystem::exists(data_dir.ShardPath(id), ignored)) return shards;
-    auto store = ShardStore::Open(ShardOptionsOf(data_dir, config, id, clock));
-    if (!store.ok()) return store.status();  // names the shard
-    LogRecovery(id, (*store)->recovery());
-    shards.push_back(std::make_unique<ShardDriver>(std::move(*store), options, clock));
+    CORDWOOD_ASSIGN_OR_RETURN(std::unique_ptr<ShardDriver> shard, OpenShard(data_dir, config, id, clock));
+    shards.push_back(std::move(shard));
+    if (!compact) ++logs;
   }
+}
+
+// FORMAT says what it is before it is there, and that it must be there once it is.
+StatusOr<std::unique_ptr<ShardDriver>> MakeCompactShard(DataDir& data_dir, const BrokerConfig& config, Clock& clock) {
+  const ShardId id = data_dir.compact_shard().value_or(ShardId(static_cast<std::uint32_t>(data_dir.shards())));
+  CORDWOOD_RETURN_IF_ERROR(data_dir.NoteCompactShard(id));
+  CORDWOOD_ASSIGN_OR_RETURN(std::unique_ptr<ShardDriver> shard, OpenShard(data_dir, config, id, clock));
+  CORDWOOD_RETURN_IF_ERROR(data_dir.NoteParts(std::max(data_dir.shards(), static_cast<int>(id.value()) + 1)));
+  return shard;
 }
 
 }  // namespace cordwood::broker

@@ -72,7 +72,7 @@ enum class Reason : int {
   kShardDamaged = 1005,        // recovered below what was synced: refused by name
   kDirectoryLocked = 1006,     // a living broker holds the data directory
   kFormatTooNew = 1007,        // FORMAT names a major or minor this build does not know
-  kCompactionUnsupported = 1008,  // cleanup.policy=compact is not available yet
+  kCompactionUnsupported = 1008,  // of brokers that knew no compacted topics
   kUnknownHandle = 1009,       // a stream names a partition handle that it never bound
   kPoisoned = 1010,            // a write or sync of this shard failed; it takes no writes until restart
   kConflict = 1011,            // compare-and-swap found another revision

@@ -9,7 +9,6 @@ namespace cordwood {
 namespace {
 
 constexpr std::uint16_t kShardFormat = 1;
-constexpr std::uint8_t kShardKindLast = 1;
 
 Status Damaged(const char* what, std::string_view value, const char* why) {
   return Error(Reason::kStorageError, absl::StrCat(what, " (", value.size(), " bytes): ", why));
@@ -31,7 +30,7 @@ bool IsByteCount(std::uint64_t bytes) { return bytes <= static_cast<std::uint64_
 std::string Encode(const ShardIdentity& identity) {
   std::string value;
   AppendBigEndian(&value, identity.format);
-  AppendBigEndian(&value, identity.kind);
+  AppendBigEndian(&value, static_cast<std::uint8_t>(identity.kind));
   AppendBigEndian(&value, identity.shard.value());
   AppendUuid(&value, identity.data_dir_id);
   return value;
@@ -44,12 +43,13 @@ StatusOr<ShardIdentity> DecodeShardIdentity(std::string_view value) {
   if (reader.ok() && identity.format > kShardFormat) {  // asked first: a newer format may have another length
     return Error(Reason::kFormatTooNew, absl::StrCat("shard has format ", identity.format, ", this version knows ", kShardFormat));
   }
-  identity.kind = reader.Read<std::uint8_t>();
+  const auto kind = reader.Read<std::uint8_t>();
+  identity.kind = ShardKind{kind};
   identity.shard = ShardId(reader.Read<std::uint32_t>());
   identity.data_dir_id = ReadUuid(reader);
   if (!reader.done()) return Damaged("shard identity", value, "wrong length");
   if (identity.format == 0) return Damaged("shard identity", value, "format 0");
-  if (identity.kind > kShardKindLast) return Damaged("shard identity", value, "unknown kind");
+  if (kind > static_cast<std::uint8_t>(ShardKind::kCompact)) return Damaged("shard identity", value, "unknown kind");
   return identity;
 }
 

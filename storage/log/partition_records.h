@@ -14,9 +14,11 @@ namespace cordwood {
 // Every Decode refuses a value that is short, long or out of range with STORAGE_ERROR (a newer shard format: FORMAT_TOO_NEW);
 // none crashes.
 
+enum class ShardKind : std::uint8_t { kLog = 0, kCompact = 1 };  // persisted: never renumber
+
 struct ShardIdentity {  // FF 00
   std::uint16_t format = 1;
-  std::uint8_t kind = 0;  // persisted: 0 = log, 1 = compact
+  ShardKind kind = ShardKind::kLog;
   ShardId shard;
   Uuid data_dir_id;
 };

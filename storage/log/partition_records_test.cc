@@ -20,7 +20,7 @@ Uuid UuidOf(std::string_view hex) {
   return id;
 }
 
-const ShardIdentity kShard{1, 0, ShardId(3), UuidOf(kTopicHex)};
+const ShardIdentity kShard{1, ShardKind::kLog, ShardId(3), UuidOf(kTopicHex)};
 const PartitionIdentity kPartition{UuidOf(kTopicHex), PartitionIndex(5), 1'700'000'000'000, UuidOf(kLogHex)};
 const PartitionCheckpoint kClosed{false, Offset(100), Offset(1001), Offset(1001), 4096, 512, 1'700'000'000'000, 1'700'000'000'100,
                                   1'700'000'000'123};
@@ -45,7 +45,7 @@ TEST(ShardIdentityTest, BytesAreAsDocumented) {
 TEST(ShardIdentityTest, DecodeGivesBackEveryField) {
   const ShardIdentity decoded = DecodeShardIdentity(Encode(kShard)).value();
   EXPECT_EQ(decoded.format, 1);
-  EXPECT_EQ(decoded.kind, 0);
+  EXPECT_EQ(decoded.kind, ShardKind::kLog);
   EXPECT_EQ(decoded.shard, ShardId(3));
   EXPECT_EQ(decoded.data_dir_id, kShard.data_dir_id);
 }
@@ -63,7 +63,7 @@ TEST(ShardIdentityTest, NewerFormatIsNamedWhateverItsLength) {
 
 TEST(ShardIdentityTest, UnknownKindAndFormatZeroAreRefused) {
   ShardIdentity odd = kShard;
-  odd.kind = 2;
+  odd.kind = ShardKind{2};
   EXPECT_EQ(ReasonOf(DecodeShardIdentity(Encode(odd)).status()), Reason::kStorageError);
   odd = kShard;
   odd.format = 0;

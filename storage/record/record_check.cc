@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "storage/base/coding.h"
+#include "storage/record/record_reader.h"
 
 namespace cordwood {
 namespace {
@@ -104,6 +105,17 @@ Status CheckRecords(const RecordBatchView& batch, const BatchLimits& limits, std
                                                 ", but the latest of its records is of " + std::to_string(max_ms));
   }
   return absl::OkStatus();
+}
+
+Status CheckKeys(const RecordBatchView& batch) {
+  RecordReader reader(batch);
+  CORDWOOD_RETURN_IF_ERROR(reader.Open());
+  RecordView record;
+  for (int index = 0;; ++index) {
+    CORDWOOD_ASSIGN_OR_RETURN(const bool more, reader.Next(&record));
+    if (!more) return absl::OkStatus();
+    if (!record.key.has_value()) return Invalid(index, "has no key; each record of a compacted topic (cleanup.policy=compact) needs one");
+  }
 }
 
 }  // namespace cordwood

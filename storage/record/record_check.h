@@ -13,4 +13,8 @@ namespace cordwood {
 // that of the latest record. Compressed records are not looked at. INVALID_RECORD and INVALID_TIMESTAMP name the record and the rule.
 Status CheckRecords(const RecordBatchView& batch, const BatchLimits& limits, std::int64_t reference_ms);
 
+// Of a compacted topic's batch that CheckAppend() has passed: every record can be decoded, compressed ones too, and has a key, by which it is found and
+// replaced. INVALID_RECORD names the first without; CORRUPT_MESSAGE as RecordReader.
+Status CheckKeys(const RecordBatchView& batch);
+
 }  // namespace cordwood

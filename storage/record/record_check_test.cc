@@ -149,5 +149,16 @@ TEST(CheckRecordsTest, WhateverByteIsChangedNoBatchPassesThatTheReaderRefuses) {
   EXPECT_GT(passed, 256);  // keys, values and header texts may be anything
 }
 
+TEST(CheckKeysTest, TheFirstRecordWithoutKeyIsNamedWhateverTheCodec) {
+  for (const Codec codec : {Codec::kNone, Codec::kGzip, Codec::kSnappy, Codec::kLz4, Codec::kZstd}) {
+    const std::string sound = BuildBatch({{Offset(0), kTestMs, "a", "1", {}}, {Offset(0), kTestMs, "", {}, {}}}, codec);
+    EXPECT_EQ(CheckKeys(RecordBatchView::Parse(sound).value()), absl::OkStatus());
+    const std::string keyless = BuildBatch({{Offset(0), kTestMs, "a", "1", {}}, {Offset(0), kTestMs, {}, "2", {}}, {Offset(0), kTestMs, {}, "3", {}}}, codec);
+    const Status refused = CheckKeys(RecordBatchView::Parse(keyless).value());
+    EXPECT_EQ(ReasonOf(refused), Reason::kInvalidRecord);
+    EXPECT_NE(MessageOf(refused).find("record 1 of the batch has no key"), std::string::npos) << MessageOf(refused);
+  }
+}
+
 }  // namespace
 }  // namespace cordwood

@@ -83,10 +83,11 @@ StatusOr<int> Lock(const std::string& path) {
   return file.Release();
 }
 
-Status WriteFormat(const std::string& path, const Uuid& id, int shards) {
+Status WriteFormat(const std::string& path, const Uuid& id, int shards, std::optional<ShardId> compact_shard) {
   const std::string temporary = path + "/" + std::string(kFormatTemporaryName);
-  const std::string text = "major=" + std::to_string(kFormatMajor) + "\nminor=" + std::to_string(kFormatMinor) +
-                           "\ndata_dir_id=" + id.ToString() + "\nshards=" + std::to_string(shards) + "\n";
+  const std::string text = "major=" + std::to_string(kFormatMajor) + "\nminor=" + std::to_string(compact_shard.has_value() ? kFormatMinor : 0) +
+                           "\ndata_dir_id=" + id.ToString() + "\nshards=" + std::to_string(shards) + "\n" +
+                           (compact_shard.has_value() ? "compact_shard=" + ToString(*compact_shard) + "\n" : "");
   const Descriptor file(open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
   if (file.get() < 0 || write(file.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()) || fsync(file.get()) != 0) {
     return SystemError(temporary);
@@ -121,11 +122,13 @@ std::optional<Uuid> ParseUuid(std::string_view text) {
 struct Format {
   Uuid id;
   int shards;
+  std::optional<ShardId> compact_shard;
 };
 
 // FORMAT is lines of key=value. A key of a newer minor is not refused by itself: the minor is.
 StatusOr<Format> CheckFormat(const std::string& name, std::string_view text) {
-  std::optional<int> major, minor, shards;
+  std::optional<int> major, minor, shards, compact;
+  bool has_compact = false;
   std::optional<Uuid> id;
   while (!text.empty()) {
     const std::size_t end = text.find('\n');
@@ -138,6 +141,10 @@ StatusOr<Format> CheckFormat(const std::string& name, std::string_view text) {
     if (key == "major") major = ParseNumber(value);
     if (key == "minor") minor = ParseNumber(value);
     if (key == "shards") shards = ParseNumber(value);
+    if (key == "compact_shard") {
+      has_compact = true;
+      compact = ParseNumber(value);
+    }
     if (key == "data_dir_id") id = ParseUuid(value);
   }
   if (!major.has_value() || !minor.has_value()) return Error(Reason::kStorageError, name + ": damaged: no format number in it");
@@ -149,7 +156,9 @@ StatusOr<Format> CheckFormat(const std::string& name, std::string_view text) {
   if (*major < kFormatMajor - 1 || *major < 1) return Error(Reason::kStorageError, name + ": format " + std::to_string(*major) + " is too old");
   if (!id.has_value()) return Error(Reason::kStorageError, name + ": damaged: no data_dir_id in it");
   if (!shards.has_value()) return Error(Reason::kStorageError, name + ": damaged: no number of shards in it");
-  return Format{*id, *shards};
+  if (has_compact && !compact.has_value()) return Error(Reason::kStorageError, name + ": damaged: no number of the compact shard in it");
+  if (*minor > 0 && !has_compact) return Error(Reason::kStorageError, name + ": damaged: the compact shard is not named in it");
+  return Format{*id, *shards, has_compact ? std::optional(ShardId(static_cast<std::uint32_t>(*compact))) : std::nullopt};
 }
 
 // A directory without FORMAT may hold our LOCK, an unfinished FORMAT and what mkfs leaves there; anything else is not ours to take.
@@ -182,28 +191,35 @@ StatusOr<DataDir> DataDir::Open(const std::string& path) {
   CORDWOOD_ASSIGN_OR_RETURN(const int lock, Lock(path));
   Descriptor held(lock);
   CORDWOOD_ASSIGN_OR_RETURN(format, ReadSmallFile(name));
-  Format found{{}, 0};
+  Format found{{}, 0, std::nullopt};
   if (format.has_value()) {
     CORDWOOD_ASSIGN_OR_RETURN(found, CheckFormat(name, *format));
   } else {
     found.id = Uuid::Random();
-    CORDWOOD_RETURN_IF_ERROR(WriteFormat(path, found.id, 0));
+    CORDWOOD_RETURN_IF_ERROR(WriteFormat(path, found.id, 0, std::nullopt));
   }
-  return DataDir(path, held.Release(), found.id, found.shards);
+  return DataDir(path, held.Release(), found.id, found.shards, found.compact_shard);
 }
 
 Status DataDir::NoteParts(int shards) {
   if (shards == shards_) return absl::OkStatus();
-  CORDWOOD_RETURN_IF_ERROR(WriteFormat(path_, id_, shards));
+  CORDWOOD_RETURN_IF_ERROR(WriteFormat(path_, id_, shards, compact_shard_));
   shards_ = shards;
   return absl::OkStatus();
 }
 
-DataDir::DataDir(std::string path, int lock_fd, const Uuid& id, int shards)
-    : path_(std::move(path)), lock_fd_(lock_fd), id_(id), shards_(shards) {}
+Status DataDir::NoteCompactShard(ShardId shard) {
+  if (shard == compact_shard_) return absl::OkStatus();
+  CORDWOOD_RETURN_IF_ERROR(WriteFormat(path_, id_, shards_, shard));
+  compact_shard_ = shard;
+  return absl::OkStatus();
+}
+
+DataDir::DataDir(std::string path, int lock_fd, const Uuid& id, int shards, std::optional<ShardId> compact_shard)
+    : path_(std::move(path)), lock_fd_(lock_fd), id_(id), shards_(shards), compact_shard_(compact_shard) {}
 
 DataDir::DataDir(DataDir&& other) noexcept
-    : path_(std::move(other.path_)), lock_fd_(std::exchange(other.lock_fd_, -1)), id_(other.id_), shards_(other.shards_) {}
+    : path_(std::move(other.path_)), lock_fd_(std::exchange(other.lock_fd_, -1)), id_(other.id_), shards_(other.shards_), compact_shard_(other.compact_shard_) {}
 
 DataDir::~DataDir() {
   if (lock_fd_ >= 0) close(lock_fd_);

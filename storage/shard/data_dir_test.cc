@@ -48,6 +48,20 @@ TEST_F(DataDirTest, RemembersItsParts) {
   EXPECT_EQ(Read("FORMAT"), "major=1\nminor=0\ndata_dir_id=" + dir->id().ToString() + "\nshards=3\n");
 }
 
+TEST_F(DataDirTest, RemembersTheShardOfCompactedTopics) {
+  EXPECT_EQ(DataDir::Open(path_)->compact_shard(), std::nullopt);
+  {
+    auto dir = DataDir::Open(path_);
+    ASSERT_OK(dir->NoteParts(2));
+    ASSERT_OK(dir->NoteCompactShard(ShardId(2)));
+    EXPECT_EQ(dir->shards(), 2);  // it may not be there yet
+    ASSERT_OK(dir->NoteParts(3));
+  }
+  const auto dir = DataDir::Open(path_);
+  EXPECT_EQ(dir->compact_shard(), ShardId(2));
+  EXPECT_EQ(Read("FORMAT"), "major=1\nminor=1\ndata_dir_id=" + dir->id().ToString() + "\nshards=3\ncompact_shard=2\n");
+}
+
 TEST_F(DataDirTest, NamesItsParts) {
   const auto dir = DataDir::Open(path_);
   EXPECT_EQ(dir->ShardPath(ShardId(0)), path_ + "/shard-000");
@@ -64,12 +78,12 @@ TEST_F(DataDirTest, ANewerFormatIsRefusedByName) {
   const Uuid id = DataDir::Open(path_)->id();
   Write("FORMAT", "major=2\nminor=0\ndata_dir_id=" + id.ToString() + "\n");
   ExpectRefused(Reason::kFormatTooNew, path_ + "/FORMAT: format 2.0");
-  Write("FORMAT", "major=1\nminor=1\ndata_dir_id=" + id.ToString() + "\n");
-  ExpectRefused(Reason::kFormatTooNew, "format 1.1");
+  Write("FORMAT", "major=1\nminor=2\ndata_dir_id=" + id.ToString() + "\n");
+  ExpectRefused(Reason::kFormatTooNew, "format 1.2");
 }
 
 TEST_F(DataDirTest, EveryCutOfFormatIsRefused) {
-  ASSERT_OK(DataDir::Open(path_).status());
+  ASSERT_OK(DataDir::Open(path_)->NoteCompactShard(ShardId(1)));
   const std::string whole = Read("FORMAT");
   for (std::size_t size = 0; size < whole.size(); ++size) {
     Write("FORMAT", whole.substr(0, size));

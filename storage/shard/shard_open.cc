@@ -110,6 +110,7 @@ Status ShardStore::Create() {
   CORDWOOD_ASSIGN_OR_RETURN(synced_file_, SyncedFile::Create(env(), options_.synced_file));
   WriteGroup group;
   ShardIdentity identity;
+  identity.kind = options_.kind;
   identity.shard = options_.shard;
   identity.data_dir_id = options_.data_dir_id;
   group.Put(ShardKey(MetadataKind::kShardIdentity).view(), Encode(identity));
@@ -125,6 +126,10 @@ Status ShardStore::CheckIdentity() {
     return Error(Reason::kShardDamaged, options_.directory + ": is shard " + ToString(identity->shard) + " of data directory " +
                                             identity->data_dir_id.ToString() + ", not shard " + ToString(options_.shard) + " of " +
                                             options_.data_dir_id.ToString());
+  }
+  if (identity->kind != options_.kind) {
+    const auto name = [](ShardKind kind) { return std::string(kind == ShardKind::kCompact ? "compact" : "log"); };
+    return Error(Reason::kShardDamaged, options_.directory + ": is of kind " + name(identity->kind) + ", not " + name(options_.kind));
   }
   return absl::OkStatus();
 }

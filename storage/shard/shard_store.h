@@ -14,6 +14,7 @@
 #include "storage/base/ids.h"
 #include "storage/base/reason.h"
 #include "storage/log/log_cut.h"
+#include "storage/log/partition_records.h"
 #include "storage/shard/write_group.h"
 
 namespace rocksdb {
@@ -31,6 +32,7 @@ struct ShardOptions {
   std::string directory;    // D/shard-NNN; created if absent
   std::string synced_file;  // D/shard-NNN.synced
   ShardId shard;
+  ShardKind kind = ShardKind::kLog;  // kCompact: of compacted topics, with blob GC; must match what the shard was created with
   bool must_exist = false;  // it was whole once: what is not there was lost, and is not created again
   Uuid data_dir_id;         // must match what the shard was created with
   std::size_t write_buffer_bytes = 64 * 1024 * 1024;  // one segment

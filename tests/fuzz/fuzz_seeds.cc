@@ -231,7 +231,7 @@ void DiskSeeds(const std::string& root) {
   corpus.Add(Choice(0) + std::string(BatchKey(partition, Offset(5)).view()));
   corpus.Add(Choice(0) + std::string(IndexKey(partition, Offset(5)).view()));
   corpus.Add(Choice(0) + std::string(PartitionKey(MetadataKind::kEpochs, partition).view()));
-  corpus.Add(Choice(1) + Encode(ShardIdentity{1, 0, ShardId(3), {}}));
+  corpus.Add(Choice(1) + Encode(ShardIdentity{1, ShardKind::kLog, ShardId(3), {}}));
   corpus.Add(Choice(2) + Encode(PartitionIdentity{{}, PartitionIndex(1), kBuiltMs, {}}));
   corpus.Add(Choice(3) + Encode(PartitionCheckpoint{false, Offset(1), Offset(9), Offset(9), 1000, 10, kBuiltMs, kBuiltMs, kBuiltMs}));
   corpus.Add(Choice(4) + EncodeIndexValue(IndexEntry{Offset(5), kBuiltMs, kBuiltMs, 500}));

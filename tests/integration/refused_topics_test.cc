@@ -51,8 +51,9 @@ TEST_F(RefusedTopicTest, InvalidConfigSaysWhatItMayBe) {
   ExpectRefused("set retention.bytes=x", Alter("orders", "retention.bytes", "x"), Reason::kInvalidConfig, {"retention.bytes"});
 }
 
-TEST_F(RefusedTopicTest, CompactionIsNotAvailableYet) {
-  ExpectCreateRefused("cleanup.policy=compact", "t", Reason::kCompactionUnsupported, {"compact"}, {{"cleanup.policy", "compact"}});
+TEST_F(RefusedTopicTest, CompactionIsChosenAtCreation) {
+  ExpectCreateRefused("cleanup.policy=compacted", "t", Reason::kInvalidConfig, {"delete", "compact,delete"}, {{"cleanup.policy", "compacted"}});
+  ExpectRefused("set cleanup.policy=compact", Alter("orders", "cleanup.policy", "compact"), Reason::kInvalidConfig, {"creation", "orders"});
 }
 
 TEST_F(RefusedTopicTest, CountsOutOfBounds) {

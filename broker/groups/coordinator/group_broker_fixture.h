@@ -39,7 +39,7 @@ class GroupBrokerFixture : public ::testing::Test {
     shard_ = std::make_unique<ShardDriver>(ShardStore::Open(options).value(), ShardDriverOptions(), clock_);
     shard_->Start();
     table_ = std::make_unique<PartitionTable>();
-    reconciler_ = std::make_unique<PartitionReconciler>(std::vector<ShardDriver*>{shard_.get()}, *table_, clock_);
+    reconciler_ = std::make_unique<PartitionReconciler>(std::vector<ShardDriver*>{shard_.get()}, *table_, clock_, [this] { return StatusOr<ShardDriver*>(shard_.get()); });
     ASSERT_EQ(reconciler_->Load(), absl::OkStatus());
     options_.warn = [this](std::string_view line) {
       MutexLock lock(mu_);

@@ -66,7 +66,7 @@ void FillTopicWithId(const std::string& raw, const ClusterImage& image, const Pa
 
 }  // namespace
 
-ClusterHandler::ClusterHandler(MetadataStrand& strand, const PartitionTable& table, std::vector<ShardDriver*> shards,
+ClusterHandler::ClusterHandler(MetadataStrand& strand, const PartitionTable& table, ShardList shards,
                                std::function<DiskLevel()> disk_level, std::function<bool()> draining, BrokerFacts facts)
     : strand_(strand),
       table_(table),
@@ -125,7 +125,7 @@ StatusOr<cordwood::v1::DescribeBrokerResponse> ClusterHandler::DescribeBroker(co
   response.set_disk_level(DiskLevelName(disk_level_()));
   std::map<const ShardDriver*, std::uint64_t> partitions;
   for (const ReplicaHandlePtr& replica : table_.All()) ++partitions[&replica->driver];
-  for (const ShardDriver* driver : shards_) {
+  for (const ShardDriver* driver : shards_.All()) {
     cordwood::v1::ShardDescription& shard = *response.add_shards();
     const ShardStore& store = driver->store();
     shard.set_shard(driver->id().value());

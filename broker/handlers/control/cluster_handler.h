@@ -10,6 +10,7 @@
 #include "broker/metadata/metadata_strand.h"
 #include "broker/replication/partition_table.h"
 #include "broker/replication/shard_driver.h"
+#include "broker/replication/upkeep/shard_list.h"
 #include "cordwood/v1/admin.pb.h"
 #include "cordwood/v1/log.pb.h"
 #include "storage/base/reason.h"
@@ -31,7 +32,7 @@ inline constexpr int kMetadataTopicsMax = 100'000;  // names and ids in one GetM
 // Threading: safe from any thread that may block: never a network or shard thread.
 class ClusterHandler {
  public:
-  ClusterHandler(MetadataStrand& strand, const PartitionTable& table, std::vector<ShardDriver*> shards, std::function<DiskLevel()> disk_level,
+  ClusterHandler(MetadataStrand& strand, const PartitionTable& table, ShardList shards, std::function<DiskLevel()> disk_level,
                  std::function<bool()> draining, BrokerFacts facts);
 
   // RECORD_LIST_TOO_LARGE; unknown topics have their error in their entry.
@@ -45,7 +46,7 @@ class ClusterHandler {
  private:
   MetadataStrand& strand_;
   const PartitionTable& table_;
-  const std::vector<ShardDriver*> shards_;
+  const ShardList shards_;
   const std::function<DiskLevel()> disk_level_;
   const std::function<bool()> draining_;
   const BrokerFacts facts_;

@@ -21,7 +21,7 @@ class ControlPlaneTest : public ::testing::Test {
     options.clock = &clock_;
     shard_ = std::make_unique<ShardDriver>(ShardStore::Open(options).value(), ShardDriverOptions(), clock_);
     shard_->Start();
-    reconciler_ = std::make_unique<PartitionReconciler>(std::vector<ShardDriver*>{shard_.get()}, table_, clock_);
+    reconciler_ = std::make_unique<PartitionReconciler>(std::vector<ShardDriver*>{shard_.get()}, table_, clock_, nullptr);
     EXPECT_EQ(reconciler_->Load(), absl::OkStatus());
     BrokerImage self{BrokerId(3), "localhost", 9600, "r1"};
     MetadataLimits limits;
@@ -118,7 +118,7 @@ TEST_F(ControlPlaneTest, EachWrongTopicHasItsOwnReasonAndChangesNothing) {
   EXPECT_THAT(admin_->CreateTopic(TopicRequest("u", -1)).status(), FailsWith(Reason::kInvalidPartitions));
   EXPECT_THAT(admin_->CreateTopic(TopicRequest("u", 19)).status(), FailsWith(Reason::kLimitExceeded));
   EXPECT_THAT(admin_->CreateTopic(TopicRequest("u", 1, {{"x", "1"}})).status(), FailsWith(Reason::kInvalidConfig));
-  EXPECT_THAT(admin_->CreateTopic(TopicRequest("u", 1, {{"cleanup.policy", "compact"}})).status(), FailsWith(Reason::kCompactionUnsupported));
+  EXPECT_THAT(admin_->CreateTopic(TopicRequest("u", 1, {{"cleanup.policy", "compress"}})).status(), FailsWith(Reason::kInvalidConfig));
   EXPECT_EQ(TopicNames(true), "t:2 ");
 }
 

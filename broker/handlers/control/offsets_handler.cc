@@ -150,6 +150,9 @@ StatusOr<cordwood::v1::DeleteRecordsResponse> OffsetsHandler::DeleteRecords(cons
   }
   const std::vector<ReplicaHandlePtr> replicas = ReplicasOf(partitions);
   const std::vector<Status> outcomes = OnShards(replicas, &ShardDriver::RunAndWait, [&](ShardTurn& turn, std::size_t i) -> Status {
+    if (!partitions[i]->topic->config.deletes()) {
+      return Error(Reason::kInvalidRequest, "the topic has cleanup.policy=compact: the latest record of each key stays; write a record without value to delete a key");
+    }
     CORDWOOD_RETURN_IF_ERROR(turn.Open(replicas[i]).status());
     const Offset before(request.targets(static_cast<int>(i)).before_offset());
     const ReplicaSnapshot snapshot = replicas[i]->snapshot();

@@ -64,7 +64,8 @@ void SetColumnFamilyOptions(rocksdb::Options& o, const ShardOptions& options) {
   o.enable_blob_files = true;
   o.min_blob_size = 4096;  // below it blobs lose on ingest and on replay
   o.blob_file_size = 256ULL << 20;
-  o.enable_blob_garbage_collection = false;  // it rewrites without garbage; Reclaim() forces it where retention needs it
+  // It rewrites without garbage; Reclaim() forces it where retention needs it. Where batches are rewritten garbage is everywhere and never whole files.
+  o.enable_blob_garbage_collection = options.kind == ShardKind::kCompact;
 }
 
 }  // namespace

@@ -80,7 +80,7 @@ void CheckTopic(std::string_view text) {
   const StatusOr<broker::TopicConfig> config = broker::ParseTopicConfig(set);
   if (!config.ok()) {
     const Reason reason = ReasonOf(config.status());
-    CORDWOOD_CHECK(reason == Reason::kInvalidConfig || reason == Reason::kCompactionUnsupported);
+    CORDWOOD_CHECK(reason == Reason::kInvalidConfig);
     return;
   }
   broker::ConfigMap shown;

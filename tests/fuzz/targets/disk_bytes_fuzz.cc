@@ -119,7 +119,7 @@ void CheckMetadata(FuzzInput* in) {
     entry.value = std::string(in->Bytes(in->Raw<std::uint16_t>()));
     const Status put = builder.Put(entry);
     const Reason reason = ReasonOf(put);
-    CORDWOOD_CHECK(put.ok() || reason == Reason::kStorageError || reason == Reason::kInvalidConfig || reason == Reason::kCompactionUnsupported);
+    CORDWOOD_CHECK(put.ok() || reason == Reason::kStorageError || reason == Reason::kInvalidConfig);
     if (in->Byte() == 0xFF) builder.Delete(entry.key);
   }
   const broker::ClusterImagePtr image = builder.Build(1);

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+// Topics with cleanup.policy=compact: where they live, what they take, what is never deleted from them.
+#include <filesystem>
+
+#include "tests/integration/broker_fixture.h"
+
+namespace cordwood::testing {
+namespace {
+
+using ::testing::HasSubstr;
+
+class CompactedTopicTest : public BrokerTest {
+ protected:
+  // Records of one key each, in one batch.
+  static std::string KeyedBatch(const std::vector<std::pair<std::optional<std::string>, std::string>>& pairs, Codec codec = Codec::kNone) {
+    std::vector<RecordView> records;
+    for (const auto& [key, value] : pairs) records.push_back({Offset(0), NowMs(), key, value, {}});
+    return BuildBatch(records, codec);
+  }
+  StatusOr<std::int64_t> Put(const std::string& topic, const std::string& key, const std::string& value) {
+    return client().ProduceBatches(topic, 0, KeyedBatch({{key, value}}));
+  }
+  std::size_t Shards() {
+    const auto described = client().Call(&v1::Admin::Stub::DescribeBroker, v1::DescribeBrokerRequest());
+    return described.ok() ? static_cast<std::size_t>(described->shards_size()) : 0;
+  }
+  static inline const std::map<std::string, std::string> kCompact = {{"cleanup.policy", "compact"}};
+};
+
+TEST_F(CompactedTopicTest, TheirShardIsMadeWithTheFirstAndFoundAgain) {
+  CreateTopic("orders");
+  const std::size_t before = Shards();
+  CreateTopic("prices", 2, kCompact);
+  EXPECT_EQ(Shards(), before + 1);
+  ASSERT_TRUE(Put("prices", "a", "1").ok());
+  ASSERT_TRUE(Put("prices", "a", "2").ok());
+  Append("orders", {"x"});
+  Restart();
+  EXPECT_EQ(Shards(), before + 1);
+  EXPECT_EQ(Values("prices"), "1 2");
+  ASSERT_TRUE(Put("prices", "a", "3").ok());
+  KillAndRestart();
+  EXPECT_EQ(Values("prices"), "1 2 3");
+  EXPECT_EQ(Values("orders"), "x");
+  EXPECT_EQ(LogEnd("prices"), 3);
+}
+
+TEST_F(CompactedTopicTest, MoreShardsOfTheOtherKindFindRoomBesideIt) {
+  CreateTopic("prices", 1, kCompact);
+  ASSERT_TRUE(Put("prices", "a", "1").ok());
+  const std::size_t before = Shards();
+  options_.settings.push_back("storage.shards=" + std::to_string(before));
+  Restart();
+  EXPECT_EQ(Shards(), before + 1);  // one of them is of compacted topics
+  CreateTopic("orders", 4);
+  Append("orders", {"x"}, 3);
+  EXPECT_EQ(Values("prices"), "1");
+  EXPECT_EQ(Values("orders", 3), "x");
+}
+
+TEST_F(CompactedTopicTest, ARecordWithoutKeyIsRefusedByItsPlace) {
+  CreateTopic("prices", 1, kCompact);
+  for (const Codec codec : kAllCodecs) {
+    const auto refused = client().ProduceBatches("prices", 0, KeyedBatch({{"a", "1"}, {"", "2"}, {std::nullopt, "3"}, {std::nullopt, "4"}}, codec));
+    EXPECT_EQ(ReasonOf(refused.status()), Reason::kInvalidRecord) << CodecName(codec);
+    EXPECT_THAT(MessageOf(refused.status()), HasSubstr("record 2 of the batch has no key")) << CodecName(codec);
+  }
+  EXPECT_EQ(ReasonOf(client().ProduceRecords("prices", 0, {"plain"}).status()), Reason::kInvalidRecord);
+  EXPECT_EQ(LogEnd("prices"), 0);
+}
+
+TEST_F(CompactedTopicTest, RecordsAreNotDeletedOnDemand) {
+  CreateTopic("prices", 1, kCompact);
+  ASSERT_TRUE(Put("prices", "a", "1").ok());
+  v1::DeleteRecordsRequest request;
+  auto& target = *request.add_targets();
+  target.mutable_partition()->set_topic("prices");
+  target.set_before_offset(1);
+  const auto answer = client().Call(&v1::Log::Stub::DeleteRecords, request);
+  ASSERT_TRUE(answer.ok()) << answer.status();
+  EXPECT_EQ(answer->answers(0).error().reason(), v1::INVALID_REQUEST);
+  EXPECT_EQ(Values("prices"), "1");
+}
+
+}  // namespace
+}  // namespace cordwood::testing
