@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "broker/metadata/metadata_strand.h"
 
+#include <future>
 #include <set>
 
 #include "broker/metadata/local_metadata_store.h"
@@ -52,6 +53,20 @@ TEST_F(MetadataStrandTest, CreatedTopicIsInTheImageWhenTheCallReturns) {
   EXPECT_EQ(topic->created_ms, clock_.WallMs());
   EXPECT_FALSE(topic->id.is_nil());
   EXPECT_EQ(heard_, "start:0 0>1 ");
+}
+
+TEST_F(MetadataStrandTest, ATopicThatIsEnsuredIsThereWhenItIsSaidSoAndMayHaveBeenBefore) {
+  for (int i = 0; i < 2; ++i) {
+    std::promise<Status> done;
+    strand_->EnsureTopic({"orders", 3, 0, {}}, [&](Status made) {
+      EXPECT_EQ(Topics(), "orders:3 ");
+      done.set_value(std::move(made));
+    });
+    EXPECT_EQ(done.get_future().get(), absl::OkStatus());
+  }
+  std::promise<Status> refused;
+  strand_->EnsureTopic({"no/name", 1, 0, {}}, [&](Status made) { refused.set_value(std::move(made)); });
+  EXPECT_EQ(ReasonOf(refused.get_future().get()), Reason::kInvalidTopic);
 }
 
 TEST_F(MetadataStrandTest, EverythingSurvivesARestart) {

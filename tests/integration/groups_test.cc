@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "tests/integration/broker_fixture.h"
+#include "tests/integration/refusal_fixture.h"
 #include "tests/support/group_client.h"
 
 namespace cordwood::testing {
@@ -47,7 +47,10 @@ class GroupsTest : public BrokerTest {
   }
   static std::string Errors(const google::protobuf::RepeatedPtrField<v1::CommitError>& errors) {
     std::string text;
-    for (const v1::CommitError& error : errors) absl::StrAppend(&text, text.empty() ? "" : " ", error.entry(), ":", v1::Reason_Name(error.reason()));
+    for (const v1::CommitError& error : errors) {
+      ShowRefusal("commit", Error(static_cast<Reason>(error.reason()), error.message()));
+      absl::StrAppend(&text, text.empty() ? "" : " ", error.entry(), ":", v1::Reason_Name(error.reason()));
+    }
     return text;
   }
   std::string Commit(const v1::CommitOffsetsRequest& request) const {
@@ -181,29 +184,35 @@ TEST_F(GroupsTest, OnlyAnOwnerUnderItsPresentEpochCommits) {
 }
 
 TEST_F(GroupsTest, JoinsThatCannotBeAreRefusedWithTheirReasons) {
-  const v1::JoinRequest sound = JoinOf("g", "a", {"t"});
-  const std::vector<std::pair<Reason, std::function<void(v1::JoinRequest&)>>> bad = {
-      {Reason::kInvalidGroupId, [](auto& join) { join.set_group(""); }},
-      {Reason::kInvalidGroupId, [](auto& join) { join.set_group(std::string(256, 'g')); }},
-      {Reason::kInvalidRequest, [](auto& join) { join.set_member_id(""); }},
-      {Reason::kInvalidRequest, [](auto& join) { join.set_member_id(std::string(256, 'm')); }},
-      {Reason::kInvalidRequest, [](auto& join) { join.set_instance_id(std::string(256, 'i')); }},
-      {Reason::kUnsupportedAssignor, [](auto& join) { join.set_assignor("sticky"); }},
-      {Reason::kInvalidTopic, [](auto& join) { join.mutable_subscription()->add_topics("no/name"); }},
-      {Reason::kInvalidRegularExpression, [](auto& join) { join.mutable_subscription()->set_pattern("a("); }},
-      {Reason::kInvalidRegularExpression, [](auto& join) { join.mutable_subscription()->set_pattern(std::string(4097, 'a')); }},
-      {Reason::kInvalidRegularExpression, [](auto& join) { join.mutable_subscription()->set_pattern("((((x{50}){50}){50}){50}){50}"); }},
-      {Reason::kUnknownMemberId, [](auto& join) { join.set_member_epoch(5); }},
-      {Reason::kInvalidRequest, [](auto& join) { join.set_rebalance_timeout_ms(-1); }},
-      {Reason::kInvalidRequest, [](auto& join) { join.mutable_owned()->add_topics()->add_partitions(0); }},
+  struct Bad {
+    std::string what;
+    Reason reason;
+    std::function<void(v1::JoinRequest&)> spoil;
   };
-  for (const auto& [reason, spoil] : bad) {
-    v1::JoinRequest join = sound;
-    spoil(join);
-    EXPECT_THAT(EndOf(join), FailsWith(reason)) << join.ShortDebugString().substr(0, 100);
+  const std::vector<Bad> all = {
+      {"join: no group id", Reason::kInvalidGroupId, [](auto& join) { join.set_group(""); }},
+      {"join: a group id of 256 bytes", Reason::kInvalidGroupId, [](auto& join) { join.set_group(std::string(256, 'g')); }},
+      {"join: no member id", Reason::kInvalidRequest, [](auto& join) { join.set_member_id(""); }},
+      {"join: a member id of 256 bytes", Reason::kInvalidRequest, [](auto& join) { join.set_member_id(std::string(256, 'm')); }},
+      {"join: an instance id of 256 bytes", Reason::kInvalidRequest, [](auto& join) { join.set_instance_id(std::string(256, 'i')); }},
+      {"join: an unknown assignor", Reason::kUnsupportedAssignor, [](auto& join) { join.set_assignor("sticky"); }},
+      {"join: a topic with a bad name", Reason::kInvalidTopic, [](auto& join) { join.mutable_subscription()->add_topics("no/name"); }},
+      {"join: a pattern that is none", Reason::kInvalidRegularExpression, [](auto& join) { join.mutable_subscription()->set_pattern("a("); }},
+      {"join: a pattern of 4097 bytes", Reason::kInvalidRegularExpression, [](auto& join) { join.mutable_subscription()->set_pattern(std::string(4097, 'a')); }},
+      {"join: a pattern that grows beyond all bounds", Reason::kInvalidRegularExpression,
+       [](auto& join) { join.mutable_subscription()->set_pattern("((((x{50}){50}){50}){50}){50}"); }},
+      {"join: an unknown member goes on", Reason::kUnknownMemberId, [](auto& join) { join.set_member_epoch(5); }},
+      {"join: a rebalance timeout below 0", Reason::kInvalidRequest, [](auto& join) { join.set_rebalance_timeout_ms(-1); }},
+      {"join: a topic id that is none", Reason::kInvalidRequest, [](auto& join) { join.mutable_owned()->add_topics()->add_partitions(0); }},
+  };
+  for (const Bad& bad : all) {
+    v1::JoinRequest join = JoinOf("g", "a", {"t"});
+    bad.spoil(join);
+    const Status end = EndOf(join);
+    ShowRefusal(bad.what, end);
+    EXPECT_THAT(end, FailsWith(bad.reason)) << bad.what;
   }
-  v1::FetchOffsetsRequest none;
-  EXPECT_THAT(Call(&v1::Groups::Stub::FetchOffsets, none).status(), FailsWith(Reason::kInvalidGroupId));
+  EXPECT_THAT(Call(&v1::Groups::Stub::FetchOffsets, v1::FetchOffsetsRequest()).status(), FailsWith(Reason::kInvalidGroupId));
 }
 
 // Backtracking would take for ever; RE2 does not.
@@ -235,7 +244,9 @@ TEST_F(GroupsTest, AStreamThatDoesNotKeepToTheOrderIsEnded) {
 TEST_F(GroupsTest, TheOffsetsTopicCanBeReadAndNothingElse) {
   ASSERT_THAT(client().CreateTopic(kOffsetsTopic).status(), FailsWith(Reason::kInvalidTopic)) << "not even made";
   ASSERT_EQ(Commit("g", {Entry("t", 0, 1)}), "");
-  EXPECT_THAT(client().ProduceRecords(kOffsetsTopic, 0, {"x"}).status(), FailsWith(Reason::kInvalidTopic));
+  const Status produced = client().ProduceRecords(kOffsetsTopic, 0, {"x"}).status();
+  ShowRefusal("produce to the offsets topic", produced);
+  EXPECT_THAT(produced, FailsWith(Reason::kInvalidTopic));
   EXPECT_THAT(client().DeleteTopic(kOffsetsTopic), FailsWith(Reason::kInvalidTopic));
   EXPECT_THAT(client().DeleteRecords(kOffsetsTopic, 0, -1).status(), FailsWith(Reason::kInvalidTopic));
   v1::CreatePartitionsRequest grow;
@@ -322,7 +333,9 @@ TEST_F(SmallGroupsTest, AGroupHasNoMoreMembersThanItMay) {
     EXPECT_EQ(message.welcome().session_timeout_ms(), 1000);
     EXPECT_LE(message.welcome().heartbeat_interval_ms(), 333);
   }
-  EXPECT_THAT(EndOf(JoinOf("g", "c", {"t"})), FailsWith(Reason::kGroupMaxSizeReached));
+  const Status third = EndOf(JoinOf("g", "c", {"t"}));
+  ShowRefusal("join: one more than group.max.size", third);
+  EXPECT_THAT(third, FailsWith(Reason::kGroupMaxSizeReached));
 }
 
 TEST_F(SmallGroupsTest, TheNewerOfTwoWithOneInstanceIdHasTheSlot) {
@@ -334,7 +347,9 @@ TEST_F(SmallGroupsTest, TheNewerOfTwoWithOneInstanceIdHasTheSlot) {
   join.set_member_id("b");
   MemberStream newer(client());
   ASSERT_TRUE(newer.Join(join));
-  EXPECT_THAT(older.AwaitEnd(), FailsWith(Reason::kFencedInstanceId));
+  const Status fenced = older.AwaitEnd();
+  ShowRefusal("another member with the same group.instance.id", fenced);
+  EXPECT_THAT(fenced, FailsWith(Reason::kFencedInstanceId));
   EXPECT_TRUE(newer.AwaitPartitions(2));
 }
 
@@ -343,7 +358,9 @@ TEST_F(SmallGroupsTest, AMemberWithoutHeartbeatsIsPutOutThoughItFetchesAndCommit
   ASSERT_TRUE(member.Join(JoinOf("g", "a", {"t"})));
   ASSERT_TRUE(member.AwaitPartitions(2));
   EXPECT_EQ(Values("t"), "a b c");
-  EXPECT_THAT(member.AwaitEnd(), FailsWith(Reason::kFencedMemberEpoch));
+  const Status fenced = member.AwaitEnd();
+  ShowRefusal("no heartbeats", fenced);
+  EXPECT_THAT(fenced, FailsWith(Reason::kFencedMemberEpoch));
   EXPECT_EQ(Values("t"), "a b c") << "reading needs no membership";
   v1::CommitOffsetsRequest zombie;
   zombie.set_group("g");
@@ -363,6 +380,7 @@ TEST_F(GroupsTest, AMemberThatNeverGivesUpAPartitionIsPutOut) {
   MemberStream b(client());
   ASSERT_TRUE(b.Join(JoinOf("g", "b", {"t"})));
   const Status end = a.AwaitEnd();
+  ShowRefusal("a partition is not given up", end);
   EXPECT_THAT(end, FailsWith(Reason::kFencedMemberEpoch));
   EXPECT_THAT(MessageOf(end), HasSubstr("did not give up t-"));
   EXPECT_TRUE(b.AwaitPartitions(2));
