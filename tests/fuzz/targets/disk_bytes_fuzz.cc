@@ -9,6 +9,7 @@
 #include "broker/metadata/image_builder.h"
 #include "storage/base/check.h"
 #include "storage/base/crc32c.h"
+#include "storage/log/compaction/cleaning_state.h"
 #include "storage/log/keys.h"
 #include "storage/log/manifest_tail.h"
 #include "storage/log/partition_records.h"
@@ -133,7 +134,7 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
   using namespace cordwood;
   using namespace cordwood::testing;
   FuzzInput in(bytes, size);
-  const std::size_t reader = in.Below(13);
+  const std::size_t reader = in.Below(14);
   const std::string_view rest = in.rest();
   switch (reader) {
     case 0: CheckKeys(rest); break;
@@ -149,6 +150,7 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
     case 10: CheckEpochs(&in); break;
     case 11: CheckProducers(&in); break;
     case 12: CheckManifest(&in); break;
+    case 13: CheckValue(DecodeCleaningState(rest), rest); break;
   }
   return 0;
 }
