@@ -22,6 +22,7 @@ struct CleaningPlan {
   Offset log_start;           // inclusive
   Offset clean_end;           // from here on the log is dirty; at or above log_start
   Offset end;                 // exclusive, a batch boundary that is readable: nothing at or above it is looked at
+  Offset gaps_end;            // exclusive: below it offsets may be missing before the run; any other gap ends it
   std::int64_t youngest_append_ms = INT64_MAX;  // batches appended after this are left alone, and all behind them
   Offset tombstones_from;     // tombstones below it go
   std::size_t map_bytes = 0;  // for the keys of the dirty part; those of one batch have room in any case
@@ -57,6 +58,7 @@ class LogCleaner {
   Offset covered_end() const { return covered_end_; }
   // Second pass: of the next stretch of the log, the batches that change, about `bytes_max` of them, and in `*state` how far offsets may then be missing: to be
   // written together. `done()` afterwards says whether that was the last.
+  // CORRUPT_MESSAGE as above, and where a batch is missing.
   StatusOr<std::vector<CleanedValue>> NextChunk(std::size_t bytes_max, CleaningState* state);
   bool done() const { return next_ >= covered_end_; }
 

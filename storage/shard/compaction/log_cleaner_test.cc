@@ -126,6 +126,9 @@ TEST_F(LogCleanerTest, AGapThatNoRunMadeIsDataLoss) {
   group.Delete(BatchKey(kPartition, Offset(2)).view());
   ASSERT_OK(Commit(group));
   EXPECT_THAT(Read(), ::testing::HasSubstr("expected offset 2"));
+  ASSERT_OK(Append(BatchOfKeys({{"3", "2"}})).status());
+  EXPECT_THAT(Clean(2), FailsWith(Reason::kCorruptMessage));  // nor does a run hide it
+  EXPECT_THAT(Read(), ::testing::HasSubstr("expected offset 2"));
 }
 
 TEST_F(LogCleanerTest, AMapTooSmallForAllCleansWhatItCan) {

@@ -31,6 +31,7 @@ struct CleanForTest {
     plan.log_start = log.log_start();
     plan.clean_end = std::max(state.clean_end, log.log_start());
     plan.end = end;
+    plan.gaps_end = state.gaps_end;
     plan.tombstones_from = state.TombstonesFrom(now_ms, delete_retention_ms);
     plan.map_bytes = map_bytes;
     LogCleaner cleaner(store, plan, [](std::size_t) { return true; });
