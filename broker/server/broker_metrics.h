@@ -10,6 +10,7 @@
 #include "broker/grpc/log_doors.h"
 #include "broker/metrics/metrics_page.h"
 #include "broker/metrics/topic_families.h"
+#include "broker/replication/upkeep/cleaner_driver.h"
 #include "broker/replication/upkeep/shard_list.h"
 #include "broker/server/config_schema.h"
 #include "storage/shard/disk_ladder.h"
@@ -27,6 +28,7 @@ struct MeasuredParts {
   NetworkThreads& network;
   const GrpcServer& grpc;
   std::function<DiskLevel()> disk_level;
+  const CleanerMeasures& cleaner;
 };
 void AddMetrics(MetricsPage& page, const BrokerConfig& config, const MeasuredParts& parts);
 

@@ -188,6 +188,7 @@ TEST_F(LogCleanerTest, WhatTheLogStartHasPassedIsNotBroughtBack) {
   ASSERT_OK(Commit(group));
   ASSERT_OK(OpenLog());
   EXPECT_EQ(Read(Offset(2)), "2:a=2");
+  EXPECT_THAT(Read(), ::testing::HasSubstr("expected offset 0, found a batch from 2"));
   EXPECT_THAT(log_->StageCleaned(group, std::vector<CleanedValue>{{Offset(2), Offset(9), value}}, state), FailsWith(Reason::kStorageError));
 }
 
