@@ -106,6 +106,11 @@ void FillResult(const FetchResult& result, cordwood::v1::FetchResult* to) {
     to->mutable_diverging()->set_epoch(result.diverging->epoch.value());
     to->mutable_diverging()->set_end_offset(result.diverging->end.value());
   }
+  if (result.cleaned.has_value()) {
+    to->mutable_gap()->set_from(result.cleaned->from.value());
+    to->mutable_gap()->set_to(result.cleaned->to.value());
+    to->mutable_gap()->set_reason(cordwood::v1::Gap::COMPACTION);
+  }
 }
 
 void AppendRecord(const RecordView& record, cordwood::v1::Record* wire, std::string* to) {

@@ -238,6 +238,11 @@ void FetchSession::OnRead(Read& read) {
   if (read.bytes.empty() && read.next <= slot->next) return snapshot.high_watermark > read.range.end ? Ready(*slot) : Park(*slot);
   if (EndsAnswer(read.bytes.size())) return Ready(*slot);
   if (!read.bytes.empty()) CountSent(*slot, read.next, read.bytes.size());
+  if (read.cleaned) {
+    std::optional<CleanedRange>& cleaned = ResultFor(*slot, snapshot).cleaned;
+    if (!cleaned.has_value()) cleaned = CleanedRange{slot->next, read.next};
+    cleaned->to = read.next;
+  }
   slot->next = read.next;
   if (!read.bytes.empty()) Send(*slot, snapshot, FetchPiece{std::move(read.bytes), 0});
   Ready(*slot);

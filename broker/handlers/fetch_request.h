@@ -50,6 +50,12 @@ struct EpochDivergence {
   Offset end;  // exclusive
 };
 
+// What of it is in no batch or record of the result was cleaned away.
+struct CleanedRange {
+  Offset from;  // inclusive
+  Offset to;    // exclusive
+};
+
 struct FetchResult {
   std::shared_ptr<const PartitionRef> ref;  // as the request named it
   std::uint32_t position = 0;
@@ -58,6 +64,7 @@ struct FetchResult {
   LeaderEpoch leader_epoch;
   std::optional<EntryFailure> failure;
   std::optional<EpochDivergence> diverging;
+  std::optional<CleanedRange> cleaned;
   bool as_records = false;   // pieces are encoded records, else whole batches
   absl::InlinedVector<FetchPiece, 2> pieces;
 };

@@ -82,6 +82,7 @@ void ReaderPool::Execute(ReadJob& job) const {
   }
   job.bytes = std::move(read->batches);
   job.next = read->next;
+  job.cleaned = read->cleaned;
   if (!job.as_records || job.bytes.empty()) return;
   StatusOr<EncodedRecords> encoded = encode_(job.bytes.view(), job.range.from, job.range.bytes_max);
   if (!encoded.ok()) {

@@ -37,6 +37,7 @@ struct ReadJob : OutboxMessage {
   Status status;
   SharedBytes bytes;  // whole batches, or encoded records; empty if no batch ends in the range
   Offset next;
+  bool cleaned = false;  // see ReadResult
   bool unread = false;  // for it was unwanted
 };
 

@@ -46,6 +46,18 @@ void AddMeasures(Families& families, const ShardDriver& shard) {
 
 }  // namespace
 
+void AddCleanerFamilies(Families& families, const CleanerMeasures& measures) {
+  families.Counter("cordwood_cleaner_runs_total", "Runs of the cleaner over a compacted partition that ended well").Add(static_cast<double>(measures.runs.value()));
+  families.Counter("cordwood_cleaner_failures_total", "Runs that did not: the log could not be read, decoded or written; the broker's log says why").Add(static_cast<double>(measures.failures.value()));
+  families.Counter("cordwood_cleaner_read_bytes_total", "Bytes of batches that the cleaner read, in both passes").Add(static_cast<double>(measures.read_bytes.value()));
+  families.Counter("cordwood_cleaner_written_bytes_total", "Bytes of batches that it wrote anew").Add(static_cast<double>(measures.written_bytes.value()));
+  families.Counter("cordwood_cleaner_removed_bytes_total", "Bytes of batches that it took away").Add(static_cast<double>(measures.removed_bytes.value()));
+  families.Counter("cordwood_cleaner_removed_records_total", "Records that it took away").Add(static_cast<double>(measures.removed_records.value()));
+  families.Gauge("cordwood_cleaner_partitions", "Compacted partitions that can be cleaned, at the cleaner's last look").Add(static_cast<double>(measures.partitions.value()));
+  families.Gauge("cordwood_cleaner_dirty_bytes", "Bytes that are not cleaned yet, over all of them").Add(static_cast<double>(measures.dirty_bytes.value()));
+  families.Gauge("cordwood_cleaner_dirtiest_ratio", "The highest dirty ratio among them, 0 to 1").Add(static_cast<double>(measures.dirtiest_permille.value()) / 1000);
+}
+
 void AddShardFamilies(Families& families, const ShardList& shards) {
   double records = 0;
   double bytes = 0;

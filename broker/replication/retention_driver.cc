@@ -215,12 +215,13 @@ void RetentionDriver::Reclaim() {
     owed_bytes += shard->TakeReclaimableBytes();
     if (owed_bytes == 0 || store.poisoned()) continue;
     const std::uint64_t before = store.disk_bytes();
-    const auto share = static_cast<std::uint64_t>(options_.reclaim_share * static_cast<double>(before));
-    const std::uint64_t worth = std::max(std::min(share, options_.reclaim_bytes), options_.reclaim_bytes_min);
-    if (owed_bytes < worth && !disk_fills) continue;
+    const bool compact = store.options().kind == ShardKind::kCompact;  // there everything that stays is written anew, so much has to go
+    const auto share = static_cast<std::uint64_t>((compact ? options_.reclaim_share_compact : options_.reclaim_share) * static_cast<double>(before));
+    const std::uint64_t worth = std::max(compact ? share : std::min(share, options_.reclaim_bytes), options_.reclaim_bytes_min);
+    if (owed_bytes < worth && !(disk_fills && (!compact || owed_bytes >= share / 3))) continue;
     // Blob files go once nothing in them is left; rewriting those that are mostly garbage costs writes, so only where much is pinned.
-    const bool force_blobs = disk_fills || owed_bytes > before / 2;
-    if (!store.Reclaim(false).ok()) continue;  // still owed
+    const bool force_blobs = !compact && (disk_fills || owed_bytes > before / 2);
+    if (!store.Reclaim(compact).ok()) continue;  // still owed
     if (force_blobs) {
       const std::uint64_t after = store.disk_bytes();
       const std::uint64_t freed = before - std::min(before, after);

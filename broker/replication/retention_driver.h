@@ -26,6 +26,7 @@ struct RetentionOptions {
   // A shard is compacted when what would come back is at least this share of it, or that many bytes, but never for less than the minimum (unless the
   // disk is filling up).
   double reclaim_share = 0.1;
+  double reclaim_share_compact = 1.0 / 3;  // of a shard of compacted topics, however many bytes that are
   std::uint64_t reclaim_bytes = 1ULL << 30;
   std::uint64_t reclaim_bytes_min = 4ULL << 20;
 };

@@ -15,10 +15,11 @@ class RetentionDriverTest : public DriverFixture {
     options_.data_dir = directory_.path();
     options_.reclaim_bytes_min = 1;
   }
-  void Limit(std::int64_t retention_ms, std::int64_t retention_bytes) {
+  void Limit(std::int64_t retention_ms, std::int64_t retention_bytes, CleanupPolicy cleanup = CleanupPolicy::kDelete) {
     auto topic = std::make_shared<TopicImage>(*os_);
     topic->id = TopicId();  // of the fixture's partitions
     topic->config.retention = RetentionLimits{retention_ms, retention_bytes};
+    topic->config.cleanup = cleanup;
     image_ = std::make_shared<ClusterImage>(Uuid(), ++revision_, std::vector<BrokerImage>(), std::vector<ClusterImage::TopicPtr>{topic});
     if (table_.size() == 0) table_.Insert(handles_[0]);
     if (driver_under_test_ == nullptr) Make();
@@ -61,6 +62,20 @@ TEST_F(RetentionDriverTest, OldRecordsGoAndYoungOnesStay) {
   Check();
   EXPECT_EQ(LogStart(), Offset(1));
   EXPECT_EQ(ReadAll(0), "young");
+}
+
+TEST_F(RetentionDriverTest, ACompactedTopicLosesNothingUnlessItsPolicySaysDeleteToo) {
+  Limit(1000, 1, CleanupPolicy::kCompact);
+  Append(0, "old");
+  Check();
+  clock_.Advance(absl::Minutes(40));
+  Check();
+  EXPECT_EQ(LogStart(), Offset(0));
+  Limit(1000, 1, CleanupPolicy::kCompactAndDelete);
+  Check();
+  clock_.Advance(absl::Minutes(40));
+  Check();
+  EXPECT_EQ(LogStart(), Offset(1));
 }
 
 TEST_F(RetentionDriverTest, ClosedPartitionLosesItsLastRecordsToo) {

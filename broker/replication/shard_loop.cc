@@ -8,6 +8,7 @@
 
 #include "broker/replication/shard_turn.h"
 #include "storage/base/thread_name.h"
+#include "storage/shard/compaction/log_cleaner.h"
 
 namespace cordwood::broker {
 namespace {
@@ -205,6 +206,19 @@ int ShardTurn::StageDrops(int partitions_max) { return loop_.StageDrops(partitio
 Status ShardTurn::StageRetentionMark(const ReplicaHandlePtr& partition) {
   CORDWOOD_ASSIGN_OR_RETURN(Replica* const replica, loop_.Use(partition));
   replica->log().StageRetentionMark(loop_.group());
+  return absl::OkStatus();
+}
+
+StatusOr<Offset> ShardTurn::StageCleaningStart(const ReplicaHandlePtr& partition) {
+  CORDWOOD_ASSIGN_OR_RETURN(Replica* const replica, loop_.Use(partition));
+  return replica->log().StageCleaningStart(loop_.group());
+}
+
+Status ShardTurn::StageCleaned(const ReplicaHandlePtr& partition, std::span<const CleanedValue> values, const CleaningState& state,
+                               std::uint64_t removed_bytes) {
+  CORDWOOD_ASSIGN_OR_RETURN(Replica* const replica, loop_.Use(partition));
+  CORDWOOD_RETURN_IF_ERROR(replica->log().StageCleaned(loop_.group(), values, state));
+  loop_.AddReclaimable(removed_bytes);
   return absl::OkStatus();
 }
 

@@ -61,6 +61,7 @@ class ShardLoop {
   StatusOr<Replica*> UseToLook(const ReplicaHandlePtr& partition);
   Status StageLogStart(const ReplicaHandlePtr& partition, Offset start);
   int StageDrops(int partitions_max);
+  void AddReclaimable(std::uint64_t bytes) { reclaimable_bytes_.fetch_add(bytes, std::memory_order_relaxed); }
   StatusOr<Offset> StageTruncate(const ReplicaHandlePtr& partition, Offset end, LeaderEpoch epoch);
   Status StageDelete(const ReplicaHandlePtr& partition);
 

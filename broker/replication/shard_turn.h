@@ -2,6 +2,9 @@
 // What a task may do on a shard's thread: see ShardDriver::Run.
 #pragma once
 
+#include <cstdint>
+#include <span>
+
 #include "broker/replication/replica_handle.h"
 #include "storage/base/reason.h"
 #include "storage/shard/partition_log.h"
@@ -32,6 +35,9 @@ class ShardTurn {
   int StageDrops(int partitions_max);
   // An index entry at the log end, if the partition grew since the last one.
   Status StageRetentionMark(const ReplicaHandlePtr& partition);
+  // Before and during a run of the cleaner: see PartitionLog. The bytes removed become what a Reclaim() may give back.
+  StatusOr<Offset> StageCleaningStart(const ReplicaHandlePtr& partition);
+  Status StageCleaned(const ReplicaHandlePtr& partition, std::span<const CleanedValue> values, const CleaningState& state, std::uint64_t removed_bytes);
   // Cuts the log to `end` and begins `epoch` there; commits what was staged before first. The resulting log end. Refused below the high watermark with
   // OFFSET_OUT_OF_RANGE.
   StatusOr<Offset> StageTruncate(const ReplicaHandlePtr& partition, Offset end, LeaderEpoch epoch);

@@ -25,6 +25,7 @@
 #include "broker/metrics/limit_watch.h"
 #include "broker/replication/partition_reconciler.h"
 #include "broker/replication/retention_driver.h"
+#include "broker/replication/upkeep/cleaner_driver.h"
 #include "broker/server/broker_metrics.h"
 #include "broker/server/event_log.h"
 #include "broker/server/group_setup.h"
@@ -57,6 +58,15 @@ std::vector<cordwood::v1::ConfigEntry> ConfigEntriesOf(const LoadedConfig& loade
     entry.set_documentation(std::string(FindConfigKey(setting.key)->documentation));
   }
   return entries;
+}
+
+CleanerOptions CleanerOptionsOf(const BrokerConfig& config) {
+  CleanerOptions options;
+  options.dedupe_buffer_bytes = static_cast<std::size_t>(config.cleaner_buffer_bytes);
+  options.bytes_per_second = config.cleaner_bytes_per_second;
+  options.backoff = absl::Milliseconds(config.cleaner_backoff_ms);
+  options.warn = [](std::string_view text) { LogEvent(EventLevel::kWarning, text); };
+  return options;
 }
 
 // What clients are told to connect to.
@@ -103,6 +113,7 @@ struct Broker::Parts {
   std::unique_ptr<PartitionReconciler> reconciler;
   std::unique_ptr<MetadataStrand> strand;
   std::unique_ptr<RetentionDriver> retention;
+  std::unique_ptr<CleanerDriver> cleaner;
   std::vector<std::unique_ptr<LogDoors>> doors;  // one per network thread
   std::unique_ptr<GroupDriver> groups;
   std::vector<std::unique_ptr<GroupDoors>> group_doors;  // one per network thread
@@ -223,6 +234,10 @@ Status Broker::StartMetadata() {
   options.ladder = DiskLadderOf(config_);
   p.retention = std::make_unique<RetentionDriver>(p.shard_list, p.partitions, [&p] { return p.strand->image(); }, options, p.clock);
   p.retention->Start();
+  CleanerOptions cleaner_options = CleanerOptionsOf(config_);
+  cleaner_options.disk_level = [&p] { return p.retention->disk_level(); };
+  p.cleaner = std::make_unique<CleanerDriver>(p.partitions, [&p] { return p.strand->image(); }, cleaner_options, p.clock);
+  if (config_.cleaner) p.cleaner->Start();
   p.strand->SetGrowthGate([&p] { return p.retention->CheckGrowth(); });
   return absl::OkStatus();
 }
@@ -265,7 +280,7 @@ Status Broker::StartServing() {
   serving_ = true;
   AddMetrics(p.metrics, config_,
              {p.shard_list, p.partitions, [&p] { return p.strand->image(); }, p.doors, p.readers, p.budget, p.network, *p.grpc,
-              [&p] { return p.retention->disk_level(); }, p.groups->measures()});
+              [&p] { return p.retention->disk_level(); }, p.groups->measures(), p.cleaner->measures()});
   p.http.Start();
   return absl::OkStatus();
 }
@@ -325,6 +340,7 @@ Status Broker::Stop(absl::Duration timeout) {
     p.grpc->Shutdown(timeout / 10);
   }
   p.metrics.Close();  // its sources go now
+  if (p.cleaner != nullptr) p.cleaner->Stop();
   if (p.retention != nullptr) p.retention->Stop();
   if (p.groups != nullptr) p.groups->Stop();  // may still ask the strand
   p.strand.reset();  // nobody asks for its image any more, and it must not push another to the doors

@@ -18,6 +18,7 @@ void AddMetrics(MetricsPage& page, const BrokerConfig& config, const MeasuredPar
     topics->AddTo(families, limits);
   });
   page.Add([shards = parts.shards](Families& families) { AddShardFamilies(families, shards); });
+  page.Add([&cleaner = parts.cleaner](Families& families) { AddCleanerFamilies(families, cleaner); });
   std::vector<const ProduceMeasures*> produce;
   std::vector<const FetchMeasures*> fetch;
   for (const auto& doors : parts.doors) {

@@ -11,6 +11,7 @@
 #include "broker/groups/coordinator/group_view.h"
 #include "broker/metrics/metrics_page.h"
 #include "broker/metrics/topic_families.h"
+#include "broker/replication/upkeep/cleaner_driver.h"
 #include "broker/replication/upkeep/shard_list.h"
 #include "broker/server/config_schema.h"
 #include "storage/shard/disk_ladder.h"
@@ -29,6 +30,7 @@ struct MeasuredParts {
   const GrpcServer& grpc;
   std::function<DiskLevel()> disk_level;
   const GroupMeasures& groups;
+  const CleanerMeasures& cleaner;
 };
 void AddMetrics(MetricsPage& page, const BrokerConfig& config, const MeasuredParts& parts);
 

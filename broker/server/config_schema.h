@@ -49,6 +49,11 @@ struct BrokerConfig {
   std::int64_t catchup_bytes_per_second = 0;
   bool channelz = false;
 
+  bool cleaner = true;
+  std::int64_t cleaner_buffer_bytes = 0;
+  std::int64_t cleaner_bytes_per_second = 0;
+  std::int64_t cleaner_backoff_ms = 0;
+
   std::int64_t default_partitions = 0;
   std::int64_t topics_max = 0;
   std::int64_t partitions_max = 0;

@@ -82,6 +82,29 @@ std::string PartitionTable(const v1::TopicDescription& topic) {
   return table.Text();
 }
 
+// Of a compacted topic; empty of any other.
+std::string CleaningTable(const v1::TopicDescription& topic) {
+  Table table({"PARTITION", "CLEAN TO", "DIRTY", "RATIO", "RUNS", "LAST RUN", "TOOK", "READ", "REMOVED"});
+  bool any = false;
+  for (const v1::PartitionDescription& p : topic.partitions()) {
+    if (!p.has_cleaning()) continue;
+    const v1::CleaningDescription& c = p.cleaning();
+    char ratio[16];
+    std::snprintf(ratio, sizeof ratio, "%.2f", c.dirty_ratio());
+    any = true;
+    std::vector<std::string> row = {std::to_string(p.partition()), std::to_string(c.clean_end()), HumanBytes(c.dirty_bytes()), ratio, std::to_string(c.runs())};
+    for (int i = 0; i < 4 && c.runs() == 0; ++i) row.emplace_back("-");
+    if (c.runs() > 0) {
+      row.push_back(Rfc3339(c.last_ended_ms()));
+      row.push_back(std::to_string(c.last_took_ms()) + " ms");
+      row.push_back(HumanBytes(c.last_read_bytes()));
+      row.push_back(HumanBytes(c.last_removed_bytes()));
+    }
+    table.Add(std::move(row));
+  }
+  return any ? table.Text() + "\n" : "";
+}
+
 std::string OffsetTable(const v1::TopicDescription& topic) {
   Table table({"PARTITION", "START", "END", "RECORDS"});
   for (const v1::PartitionDescription& p : topic.partitions()) {
@@ -183,7 +206,7 @@ ExitCode TopicDescribe(const GlobalOptions& global, const TopicOptions& options)
     Uuid id;
     Uuid::FromBytes(topic.topic_id(), &id);
     return PrintText(global, "TOPIC " + topic.name() + "   ID " + id.ToString() + "   CREATED " + Rfc3339(topic.created_ms()) + "\n\n" + PartitionTable(topic) +
-                     "\n" + ConfigTable(topic.configs()));
+                     "\n" + CleaningTable(topic) + ConfigTable(topic.configs()));
   });
 }
 

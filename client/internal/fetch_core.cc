@@ -160,12 +160,13 @@ std::optional<v1::FetchRequest> FetchCore::NextRequest(absl::Duration now) {
 }
 
 // Moves the position over batches that are in order; CORRUPT_MESSAGE at the first that is not.
-Status FetchCore::TakeBatches(Partition* partition, std::string_view batches) const {
+Status FetchCore::TakeBatches(Partition* partition, std::string_view batches, Offset cleaned_to) const {
   Offset next = partition->next;
   for (bool first = true; !batches.empty(); first = false) {
     CORDWOOD_ASSIGN_OR_RETURN(const RecordBatchView batch, RecordBatchView::TakeFirst(&batches));
     CORDWOOD_RETURN_IF_ERROR(batch.CheckCrc());
-    if (batch.base_offset() > next || batch.end_offset() <= next || (!first && batch.base_offset() != next)) {
+    const bool cleaned = batch.base_offset() > next && batch.base_offset() < cleaned_to;
+    if (!cleaned && (batch.base_offset() > next || batch.end_offset() <= next || (!first && batch.base_offset() != next))) {
       return Hole(next, batch.base_offset());
     }
     next = batch.end_offset();
@@ -195,8 +196,12 @@ void FetchCore::ApplyResult(const v1::FetchResult& fields, std::string_view batc
     if (ReasonOf(chunk.status) == Reason::kUnknownHandle) partition.bound = false;
     return;
   }
-  if (chunk.status.ok() && fields.has_gap() && fields.gap().to() > partition.next.value()) partition.next = Offset(fields.gap().to());
-  if (chunk.status.ok()) chunk.status = TakeBatches(&partition, batches);
+  Offset cleaned_to(-1);
+  if (chunk.status.ok() && fields.has_gap() && fields.gap().to() > partition.next.value()) {
+    // What a cleaner took lies between the batches; anything else is gone before the first of them.
+    (fields.gap().reason() == v1::Gap::COMPACTION ? cleaned_to : partition.next) = Offset(fields.gap().to());
+  }
+  if (chunk.status.ok()) chunk.status = TakeBatches(&partition, batches, cleaned_to);
   if (!chunk.status.ok()) {
     partition.state = State::kSilent;
   } else {

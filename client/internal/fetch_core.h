@@ -76,7 +76,7 @@ class FetchCore {
 
   void ApplyResult(const v1::FetchResult& fields, std::string_view batches, const SharedBytes& message, absl::Duration now,
                    std::vector<FetchedChunk>* chunks);
-  Status TakeBatches(Partition* partition, std::string_view batches) const;
+  Status TakeBatches(Partition* partition, std::string_view batches, Offset cleaned_to) const;
   void StopSending(std::size_t slot, State state);
   void AddChange(std::size_t slot, v1::FetchRequest* request);
   bool AddChanges(absl::Duration now, v1::FetchRequest* request);

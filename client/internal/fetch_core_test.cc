@@ -44,6 +44,14 @@ class FetchCoreTest : public ::testing::Test {
     return result;
   }
   void AddBatch(std::int64_t base, int count, std::uint32_t position = 0) { Result(position)->set_batches(std::string(Batch(base, count).view())); }
+  // Two batches of one record, of a log that was cleaned from 10 to `to`.
+  void AddCleaned(std::int64_t to, std::int64_t base, std::int64_t second_base) {
+    v1::FetchResult* result = Result();
+    result->mutable_gap()->set_from(10);
+    result->mutable_gap()->set_to(to);
+    result->mutable_gap()->set_reason(v1::Gap::COMPACTION);
+    result->set_batches(std::string(Batch(base, 1).view()) + std::string(Batch(second_base, 1).view()));
+  }
   static std::string Records(const RecordBatchView& batch, Offset wanted) {
     EXPECT_EQ(batch.leader_epoch().value(), 3);
     RecordReader reader(batch);
@@ -111,6 +119,19 @@ TEST_F(FetchCoreTest, AnAnnouncedGapIsNone) {
   result->mutable_gap()->set_to(13);
   result->set_batches(std::string(Batch(13, 1).view()));
   EXPECT_EQ(Answer(), "13 ");
+}
+
+TEST_F(FetchCoreTest, WhatWasCleanedAwayMayBeMissingBetweenBatches) {
+  Open();
+  AddCleaned(22, 12, 20);
+  EXPECT_EQ(Answer(), "12 20 ");
+  EXPECT_EQ(core_.position(0).value(), 21);
+}
+
+TEST_F(FetchCoreTest, AHoleBehindWhatWasCleanedAwayIsAnError) {
+  Open();
+  AddCleaned(13, 12, 20);
+  EXPECT_EQ(Answer(), "expected offset 13, the broker sent a batch that begins at 20;");
 }
 
 TEST_F(FetchCoreTest, EveryFlippedByteBehindTheStampedPartIsDetected) {

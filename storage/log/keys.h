@@ -35,6 +35,7 @@ enum class MetadataKind : std::uint8_t {
   kEpochs = 0x12,          // 10
   kProducers = 0x13,       // 10
   kIndex = 0x14,           // 18: partition, offset
+  kCleaning = 0x15,        // 10; of compacted topics
 };
 
 // Offsets must be >= 0 and ids at most kPartitionIdMax (checked); a prefix may be one beyond it, as the end of a range.

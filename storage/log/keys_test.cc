@@ -23,6 +23,7 @@ TEST(KeysTest, BytesAreAsDocumented) {
   EXPECT_EQ(ToHex(PartitionKey(MetadataKind::kCheckpoint, PartitionId(7)).view()), "ff110000000000000007");
   EXPECT_EQ(ToHex(PartitionKey(MetadataKind::kEpochs, PartitionId(7)).view()), "ff120000000000000007");
   EXPECT_EQ(ToHex(PartitionKey(MetadataKind::kProducers, PartitionId(7)).view()), "ff130000000000000007");
+  EXPECT_EQ(ToHex(PartitionKey(MetadataKind::kCleaning, PartitionId(7)).view()), "ff150000000000000007");
   EXPECT_EQ(ToHex(IndexKey(PartitionId(7), Offset(1001)).view()), "ff14000000000000000700000000000003e9");
 }
 

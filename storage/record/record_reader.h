@@ -31,6 +31,8 @@ class RecordReader {
   // `record->headers` is reused. After an error there is nothing more to read.
   StatusOr<bool> Next(RecordView* record);
 
+  std::string_view rest() const { return input_.rest(); }  // the plain bytes of the records that are still to come
+
  private:
   Status Corrupt(std::string_view what) const;
   // Wraps: the operands come from disk or network.

@@ -8,6 +8,7 @@
 
 #include "storage/record/record_batch.h"
 #include "storage/shard/internal/batch_cursor.h"
+#include "storage/shard/internal/cleaned_gaps.h"
 #include "storage/shard/shard_store.h"
 
 namespace cordwood {
@@ -58,7 +59,12 @@ StatusOr<ReadResult> LogReader::Read(PartitionId partition, const ReadRange& ran
   if (range.from >= range.end) return result;
   BatchCursor cursor(store_, partition, BatchCursor::Errors::kUser);
   CORDWOOD_ASSIGN_OR_RETURN(bool found, cursor.Seek(range.from));
-  if (!found || cursor.batch().base_offset() > range.from) return cursor.Gap(range.from);
+  CleanedGaps gaps(store_, partition);
+  if (!found) return cursor.Gap(range.from);
+  if (cursor.batch().base_offset() > range.from) {
+    CORDWOOD_ASSIGN_OR_RETURN(result.cleaned, gaps.Reach(cursor.batch().base_offset()));
+    if (!result.cleaned) return cursor.Gap(range.from);
+  }
   if (cursor.batch().end_offset() > range.end) return result;
   BatchGatherer gatherer(ExpectedBytes(cursor.batch(), range));
   gatherer.Add(cursor.batch().bytes());
@@ -66,8 +72,11 @@ StatusOr<ReadResult> LogReader::Read(PartitionId partition, const ReadRange& ran
   while (result.next < range.end && gatherer.used() < range.bytes_max) {
     // What was gathered is given; whoever goes on at the damage will be told.
     const StatusOr<bool> more = cursor.Next();
-    if (!more.ok() || !*more || cursor.batch().base_offset() != result.next) break;
+    if (!more.ok() || !*more) break;
+    const bool follows = cursor.batch().base_offset() == result.next;
+    if (!follows && (cursor.batch().base_offset() < result.next || !gaps.Reach(cursor.batch().base_offset()).value_or(false))) break;
     if (cursor.batch().end_offset() > range.end || gatherer.used() + cursor.batch().bytes().size() > range.bytes_max) break;
+    result.cleaned |= !follows;
     gatherer.Add(cursor.batch().bytes());
     result.next = cursor.batch().end_offset();
   }

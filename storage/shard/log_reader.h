@@ -23,6 +23,7 @@ struct ReadRange {
 struct ReadResult {
   SharedBytes batches;  // whole consecutive batches, as stored, without side headers; empty if none ends in the range
   Offset next;          // where to go on; `from` if empty
+  bool cleaned = false;  // offsets of [from, next) that are in none of the batches were cleaned away, and will never come
 };
 
 struct TimestampHit {
@@ -35,7 +36,7 @@ class LogReader {
  public:
   explicit LogReader(const ShardStore& store) : store_(store) {}
 
-  // CORRUPT_MESSAGE (data loss) where a batch is missing or damaged: a gap is never skipped. KAFKA_STORAGE_ERROR where the disk fails. Both name the
+  // CORRUPT_MESSAGE (data loss) where a batch is missing or damaged: a gap is never skipped, but where the cleaner says that it made it. KAFKA_STORAGE_ERROR where the disk fails. Both name the
   // offset, and RocksDB's file where it names one; the caller adds the partition. Callers check log start first, and again if this
   // fails, since retention may have removed what was asked for.
   StatusOr<ReadResult> Read(PartitionId partition, const ReadRange& range) const;

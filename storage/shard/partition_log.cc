@@ -43,7 +43,7 @@ void PartitionLog::StageCreate(WriteGroup& group, PartitionId id, const Partitio
 void PartitionLog::StageDelete(WriteGroup& group, PartitionId id) {
   group.DeleteRange(PartitionPrefix(id).view(), PartitionPrefix(id + 1).view());
   group.DeleteRange(PartitionKey(MetadataKind::kIndex, id).view(), PartitionKey(MetadataKind::kIndex, id + 1).view());
-  for (const MetadataKind kind : {MetadataKind::kIdentity, MetadataKind::kCheckpoint, MetadataKind::kEpochs, MetadataKind::kProducers}) {
+  for (const MetadataKind kind : {MetadataKind::kIdentity, MetadataKind::kCheckpoint, MetadataKind::kEpochs, MetadataKind::kProducers, MetadataKind::kCleaning}) {
     group.Delete(PartitionKey(kind, id).view());
   }
 }

@@ -19,6 +19,8 @@
 namespace cordwood {
 
 class ShardStore;
+struct CleanedValue;
+struct CleaningState;
 
 struct StagedAppend {
   absl::InlinedVector<Offset, 4> base_offsets;  // one per batch; of the original where it was a duplicate
@@ -58,6 +60,12 @@ class PartitionLog {
   bool StageEpoch(WriteGroup& group, LeaderEpoch epoch);
   // At a retention check: an index entry at the log end if the partition grew since the last entry.
   void StageRetentionMark(WriteGroup& group);
+  // Before a run of the cleaner: an index entry and a producer snapshot at the log end, where there are none. From then on no opening replays what lies below
+  // the offset it gives: that is where the run has to end.
+  Offset StageCleaningStart(WriteGroup& group);
+  // Batches as the cleaner left them, in the place of those that were there, and how far the log is clean. What the log start has passed meanwhile stays gone.
+  // STORAGE_ERROR, and nothing is staged, if a batch is not below the start of the run.
+  Status StageCleaned(WriteGroup& group, std::span<const CleanedValue> values, const CleaningState& state);
   // The closing checkpoint (open = 0) and producer snapshot. The log must not be used afterwards.
   void StageClose(WriteGroup& group, Offset high_watermark);
 

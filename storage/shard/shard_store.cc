@@ -29,12 +29,12 @@ FixedKey<sizeof(T)> Fixed(T value) {
 }
 
 // A flush or compaction that meets a full disk poisons the shard, so none is begun without room for the memtables, once flushed, once compacted.
-Status CheckRoomToReclaim(rocksdb::DB& db, rocksdb::Env& env, const std::string& directory) {
+Status CheckRoomToReclaim(rocksdb::DB& db, rocksdb::Env& env, const std::string& directory, std::uint64_t rewritten) {
   constexpr std::uint64_t kManifestsAndLogs = 8 << 20;
   std::uint64_t free = 0, memtables = 0;
   if (!env.GetFreeSpace(directory, &free).ok()) return absl::OkStatus();  // a file system that cannot tell
   db.GetIntProperty(rocksdb::DB::Properties::kCurSizeAllMemTables, &memtables);
-  const std::uint64_t needed = 2 * memtables + kManifestsAndLogs;
+  const std::uint64_t needed = 2 * memtables + kManifestsAndLogs + rewritten;
   if (free >= needed) return absl::OkStatus();
   return Error(Reason::kDiskFull, directory + ": " + std::to_string(free) + " bytes are free, giving space back needs " + std::to_string(needed));
 }
@@ -150,7 +150,8 @@ StatusOr<PartitionId> ShardStore::ReservePartitionIds(int count) {
 }
 
 Status ShardStore::Reclaim(bool force_blobs) {
-  CORDWOOD_RETURN_IF_ERROR(CheckRoomToReclaim(*db_, env(), options_.directory));
+  const bool rewrites_all = force_blobs && options_.kind == ShardKind::kCompact;
+  CORDWOOD_RETURN_IF_ERROR(CheckRoomToReclaim(*db_, env(), options_.directory, rewrites_all ? disk_bytes() : 0));
   const rocksdb::Status flushed = db_->Flush(rocksdb::FlushOptions());
   if (!flushed.ok()) return FromRocksDb(flushed, options_.directory);
   rocksdb::CompactRangeOptions compact;
@@ -159,7 +160,8 @@ Status ShardStore::Reclaim(bool force_blobs) {
   compact.bottommost_level_compaction = rocksdb::BottommostLevelCompaction::kForceOptimized;
   if (force_blobs) {
     compact.blob_garbage_collection_policy = rocksdb::BlobGarbageCollectionPolicy::kForce;
-    compact.blob_garbage_collection_age_cutoff = 0.5;
+    // Garbage is in old files; where batches are rewritten, in all.
+    compact.blob_garbage_collection_age_cutoff = rewrites_all ? 1.0 : 0.5;
   }
   return FromRocksDb(db_->CompactRange(compact, nullptr, nullptr), options_.directory);
 }

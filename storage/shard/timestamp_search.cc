@@ -5,6 +5,7 @@
 
 #include "storage/record/record_reader.h"
 #include "storage/shard/internal/batch_cursor.h"
+#include "storage/shard/internal/cleaned_gaps.h"
 #include "storage/shard/log_reader.h"
 #include "storage/shard/internal/partition_records_io.h"
 
@@ -32,7 +33,7 @@ StatusOr<Offset> BisectIndex(const ShardStore& store, PartitionId partition, Off
 // first offset answers for it.
 std::optional<TimestampHit> SearchBatch(const RecordBatchView& batch, Offset from, std::int64_t timestamp_ms) {
   const Offset first = std::max(batch.base_offset(), from);
-  if (batch.is_log_append_time()) return TimestampHit{first, batch.max_timestamp_ms()};
+  if (batch.is_log_append_time() && batch.record_count() > 0) return TimestampHit{first, batch.max_timestamp_ms()};
   RecordReader reader(batch);
   if (!reader.Open().ok()) return TimestampHit{first, batch.max_timestamp_ms()};
   RecordView record;
@@ -51,9 +52,15 @@ StatusOr<std::optional<TimestampHit>> LogReader::FindTimestamp(PartitionId parti
   if (log_start >= end) return std::optional<TimestampHit>();
   CORDWOOD_ASSIGN_OR_RETURN(Offset next, BisectIndex(store_, partition, log_start, end, timestamp_ms));
   BatchCursor cursor(store_, partition, BatchCursor::Errors::kUser);
+  CleanedGaps gaps(store_, partition);
   CORDWOOD_ASSIGN_OR_RETURN(bool found, cursor.Seek(next));
   while (next < end) {
-    if (!found || cursor.batch().base_offset() > next) return cursor.Gap(next);
+    if (!found) return cursor.Gap(next);
+    if (cursor.batch().base_offset() > next) {
+      CORDWOOD_ASSIGN_OR_RETURN(const bool cleaned, gaps.Reach(cursor.batch().base_offset()));
+      if (!cleaned) return cursor.Gap(next);
+      next = cursor.batch().base_offset();
+    }
     const RecordBatchView& batch = cursor.batch();
     if (batch.end_offset() > end) break;
     if (batch.max_timestamp_ms() >= timestamp_ms) {

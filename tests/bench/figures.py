@@ -33,11 +33,15 @@ FIGURES = [
     ("partitions", "100 000 partitions: memory in MB", "memory_mb", "<=", 100),
     ("partitions", "100 000 partitions: restart in s", "restart_s", "<=", 1),
     ("append_os", "bytes to the device per byte appended, os, 16 KiB", "device_bytes_per_byte", "<=", 2.2),
+    ("clean", "cleaner, a tenth of the log alive: MB/s of log", "mb_per_s", ">=", 150),
+    ("clean", "  with the space given back", "with_reclaim_mb_per_s", None, None),
+    ("clean", "  CPU-s/GB of log", "cpu_s_per_gb", None, None),
+    ("clean", "cleaner: bytes on disk per live byte after one run", "disk_per_live_byte", "<=", 1.3),
     ("broker", "broker: start to ready, empty: ms", "ready_ms", "<=", 150),
     ("broker", "broker: idle memory (RSS): MB", "rss_mb", "<=", 40),
 ]
 # bench: gigabytes as a multiple of --gb
-STORAGE_BENCHES = {"append_os": 0.4, "append_fsync": 0.4, "append_small": 0.4, "read": 0.2, "start": 1.0, "partitions": 0.0}
+STORAGE_BENCHES = {"append_os": 0.4, "append_fsync": 0.4, "append_small": 0.4, "read": 0.2, "start": 1.0, "partitions": 0.0, "clean": 1.0}
 STORAGE_GROUP = [*STORAGE_BENCHES, "find", "broker"]
 
 

@@ -18,10 +18,11 @@ int main(int argc, char** argv) {
   const std::map<std::string, void (*)(const BenchArguments&)> benches = {
       {"append_os", BenchAppendOs}, {"append_fsync", BenchAppendFsync}, {"append_small", BenchAppendSmall},
       {"read", BenchRead},          {"start", BenchStart},              {"partitions", BenchPartitions},
+      {"clean", BenchClean},
   };
   const auto bench = argc == 4 ? benches.find(argv[1]) : benches.end();
   if (bench == benches.end()) {
-    std::fprintf(stderr, "usage: storage_bench append_os|append_fsync|append_small|read|start|partitions DIRECTORY MEGABYTES\n");
+    std::fprintf(stderr, "usage: storage_bench append_os|append_fsync|append_small|read|start|partitions|clean DIRECTORY MEGABYTES\n");
     return 2;
   }
   bench->second(BenchArguments{argv[2], std::strtoull(argv[3], nullptr, 10) * 1'000'000});

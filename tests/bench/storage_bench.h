@@ -18,5 +18,6 @@ void BenchAppendSmall(const BenchArguments& arguments);
 void BenchRead(const BenchArguments& arguments);
 void BenchStart(const BenchArguments& arguments);
 void BenchPartitions(const BenchArguments& arguments);
+void BenchClean(const BenchArguments& arguments);
 
 }  // namespace cordwood::testing

@@ -11,6 +11,7 @@
 #include "broker/metadata/image_builder.h"
 #include "broker/server/config_schema.h"
 #include "cordwood/v1/log.pb.h"
+#include "storage/log/compaction/cleaning_state.h"
 #include "storage/log/epoch_cache.h"
 #include "storage/log/keys.h"
 #include "storage/log/partition_records.h"
@@ -233,6 +234,11 @@ void DiskSeeds(const std::string& root) {
   corpus.Add(Choice(0) + std::string(PartitionKey(MetadataKind::kEpochs, partition).view()));
   corpus.Add(Choice(1) + Encode(ShardIdentity{1, ShardKind::kLog, ShardId(3), {}}));
   corpus.Add(Choice(2) + Encode(PartitionIdentity{{}, PartitionIndex(1), kBuiltMs, {}}));
+  CleaningState cleaning;
+  cleaning.clean_end = cleaning.gaps_end = Offset(9);
+  cleaning.AddMark(Offset(4), kBuiltMs, 0, Offset(0));
+  cleaning.AddMark(Offset(9), kBuiltMs, 0, Offset(1));
+  corpus.Add(Choice(20) + Encode(cleaning));
   corpus.Add(Choice(3) + Encode(PartitionCheckpoint{false, Offset(1), Offset(9), Offset(9), 1000, 10, kBuiltMs, kBuiltMs, kBuiltMs}));
   corpus.Add(Choice(4) + EncodeIndexValue(IndexEntry{Offset(5), kBuiltMs, kBuiltMs, 500}));
   std::string stored = std::string(kSideHeaderBytes, '\0') + Batch(Codec::kSnappy);

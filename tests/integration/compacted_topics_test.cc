@@ -82,5 +82,57 @@ TEST_F(CompactedTopicTest, RecordsAreNotDeletedOnDemand) {
   EXPECT_EQ(Values("prices"), "1");
 }
 
+class CleanedTopicTest : public CompactedTopicTest {
+ protected:
+  CleanedTopicTest() { options_.settings = {"log.cleaner.backoff.ms=10"}; }
+  v1::CleaningDescription Cleaning(const std::string& topic) {
+    v1::DescribeTopicRequest request;
+    request.set_name(topic);
+    const auto described = client().Call(&v1::Admin::Stub::DescribeTopic, request);
+    return described.ok() ? described->topic().partitions(0).cleaning() : v1::CleaningDescription();
+  }
+  bool WaitUntilCleanTo(const std::string& topic, std::int64_t end) {
+    return WaitUntil([&] { return Cleaning(topic).clean_end() == end; });
+  }
+};
+
+TEST_F(CleanedTopicTest, OldValuesGoInTheBackgroundAndPeopleAreTold) {
+  CreateTopic("prices", 1, {{"cleanup.policy", "compact"}, {"min.cleanable.dirty.ratio", "0.01"}});
+  for (int i = 0; i < 20; ++i) ASSERT_TRUE(Put("prices", i % 2 == 0 ? "a" : "b", std::to_string(i)).ok());
+  ASSERT_TRUE(WaitUntilCleanTo("prices", 20));
+  EXPECT_THAT(Values("prices"), ::testing::EndsWith("18 19"));  // what is still in memory is served as it came
+  EXPECT_EQ(LogEnd("prices"), 20);
+  const v1::CleaningDescription cleaning = Cleaning("prices");
+  EXPECT_EQ(cleaning.dirty_ratio(), 0);
+  EXPECT_GE(cleaning.runs(), 1u);
+  EXPECT_GT(cleaning.last_ended_ms(), 0);
+  KillAndRestart();
+  EXPECT_EQ(Values("prices"), "18 19");
+  EXPECT_EQ(Values("prices", 0, 19), "19");
+  ASSERT_TRUE(Put("prices", "a", "20").ok());
+  ASSERT_TRUE(WaitUntilCleanTo("prices", 21));
+  EXPECT_EQ(Values("prices"), "19 20");
+}
+
+TEST_F(CleanedTopicTest, AFetchNamesWhatWasCleanedAway) {
+  CreateTopic("prices", 1, {{"cleanup.policy", "compact"}, {"min.cleanable.dirty.ratio", "0.01"}});
+  for (int i = 0; i < 10; ++i) ASSERT_TRUE(Put("prices", "a", std::to_string(i)).ok());
+  ASSERT_TRUE(WaitUntilCleanTo("prices", 10));
+  Restart();  // from disk, not from the ring
+  const auto result = client().Fetch(FetchFrom("prices", 0, 3));
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(result->gap().reason(), v1::Gap::COMPACTION);
+  EXPECT_EQ(result->gap().from(), 3);
+  EXPECT_EQ(result->gap().to(), 10);
+}
+
+TEST_F(CleanedTopicTest, ALogOfTheOtherKindIsNotCleaned) {
+  CreateTopic("orders");
+  ASSERT_TRUE(Put("orders", "a", "1").ok());
+  ASSERT_TRUE(Put("orders", "a", "2").ok());
+  EXPECT_EQ(Cleaning("orders").runs(), 0u);
+  EXPECT_EQ(Values("orders"), "1 2");
+}
+
 }  // namespace
 }  // namespace cordwood::testing

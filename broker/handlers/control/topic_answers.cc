@@ -7,6 +7,8 @@
 
 #include "broker/handlers/control/partition_access.h"
 #include "broker/replication/shard_driver.h"
+#include "broker/replication/upkeep/cleaner_driver.h"
+#include "storage/shard/compaction/log_cleaner.h"
 
 namespace cordwood::broker {
 namespace {
@@ -18,6 +20,24 @@ std::string StateOf(const ReplicaHandle* replica) {
   const ShardStore& store = replica->driver.store();
   if (store.poisoned()) return "offline: " + MessageOf(store.poison_status());
   return "online";
+}
+
+// What cannot be read is left out; whoever reads the records will be told.
+void FillCleaning(const ReplicaHandle& replica, const ReplicaSnapshot& snapshot, cordwood::v1::PartitionDescription& partition) {
+  const StatusOr<CleaningState> state = ReadCleaningState(replica.driver.store(), replica.id);
+  if (!state.ok()) return;
+  const CleaningFacts facts = CleaningFactsOf(snapshot);
+  partition.set_size_bytes(BytesLeft(*state, facts));  // what is left, not what was appended
+  cordwood::v1::CleaningDescription& cleaning = *partition.mutable_cleaning();
+  cleaning.set_dirty_ratio(DirtyRatio(*state, facts));
+  cleaning.set_dirty_bytes(DirtyBytes(*state, facts));
+  cleaning.set_clean_end(state->clean_end.value());
+  cleaning.set_runs(state->runs);
+  cleaning.set_last_ended_ms(state->last_run.ended_ms);
+  cleaning.set_last_took_ms(state->last_run.took_ms);
+  cleaning.set_last_read_bytes(state->last_run.read_bytes);
+  cleaning.set_last_removed_bytes(state->last_run.removed_bytes);
+  cleaning.set_last_removed_records(state->last_run.removed_records);
 }
 
 void FillPartition(const TopicImage& topic, PartitionIndex index, const ReplicaHandle* replica, cordwood::v1::PartitionDescription& partition) {
@@ -35,6 +55,7 @@ void FillPartition(const TopicImage& topic, PartitionIndex index, const ReplicaH
   partition.set_high_watermark(snapshot.high_watermark.value());
   partition.set_log_end(snapshot.log_end.value());
   partition.set_size_bytes(snapshot.size_bytes);
+  if (topic.config.compacts()) FillCleaning(*replica, snapshot, partition);
 }
 
 }  // namespace

@@ -12,6 +12,7 @@
 #include "broker/metadata/image_builder.h"
 #include "storage/base/check.h"
 #include "storage/base/crc32c.h"
+#include "storage/log/compaction/cleaning_state.h"
 #include "storage/log/keys.h"
 #include "storage/log/manifest_tail.h"
 #include "storage/log/partition_records.h"
@@ -156,7 +157,7 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
   using namespace cordwood;
   using namespace cordwood::testing;
   FuzzInput in(bytes, size);
-  const std::size_t reader = in.Below(20);
+  const std::size_t reader = in.Below(21);
   const std::string_view rest = in.rest();
   switch (reader) {
     case 0: CheckKeys(rest); break;
@@ -179,6 +180,7 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
     case 17: CheckValue(broker::DecodeMemberTarget(rest), rest); break;
     case 18: CheckValue(broker::DecodeMemberCurrent(rest), rest); break;
     case 19: CheckGroupLog(&in); break;
+    case 20: CheckValue(DecodeCleaningState(rest), rest); break;
   }
   return 0;
 }
