@@ -93,7 +93,7 @@ class ReasonCounts {
   static const std::vector<Reason>& All();  // every reason but NONE
 
  private:
-  static constexpr std::size_t kKafkas = 128;  // numbers -1 to 126
+  static constexpr std::size_t kKafkas = 160;  // numbers -1 to 158
   static constexpr std::size_t kOurs = 64;     // from 1000
   static std::size_t PlaceOf(Reason reason);
   std::array<std::atomic<std::uint64_t>, kKafkas + kOurs> counts_{};
