@@ -18,14 +18,25 @@ using client::ToRefusal;
 
 namespace {
 
+using std::chrono::milliseconds;
 using Places = std::vector<std::pair<TopicPartition, Position>>;
+
+constexpr std::chrono::hours kDay(24);
 
 Status Check(const ConsumerOptions& options) {
   CORDWOOD_RETURN_IF_ERROR(
       client::CheckBounds("ConsumerOptions::memory_bytes_max", options.memory_bytes_max, std::size_t{64 * 1024}, std::size_t{1} << 30));
   CORDWOOD_RETURN_IF_ERROR(
       client::CheckBounds("ConsumerOptions::partition_bytes_max", options.partition_bytes_max, std::size_t{1024}, std::size_t{64 * 1024 * 1024}));
-  return client::CheckBounds("ConsumerOptions::records_max", options.records_max, std::size_t{1}, std::size_t{1'000'000});
+  CORDWOOD_RETURN_IF_ERROR(client::CheckBounds("ConsumerOptions::records_max", options.records_max, std::size_t{1}, std::size_t{1'000'000}));
+  CORDWOOD_RETURN_IF_ERROR(client::CheckBounds("ConsumerOptions::close_timeout", options.close_timeout, milliseconds(0), milliseconds(std::chrono::hours(1))));
+  const GroupOptions& group = options.group;
+  CORDWOOD_RETURN_IF_ERROR(client::CheckBounds("GroupOptions::id, in bytes", group.id.size(), std::size_t{0}, std::size_t{255}));
+  CORDWOOD_RETURN_IF_ERROR(client::CheckBounds("GroupOptions::instance_id, in bytes", group.instance_id.size(), std::size_t{0}, std::size_t{255}));
+  CORDWOOD_RETURN_IF_ERROR(client::CheckBounds("GroupOptions::client, in bytes", group.client.size(), std::size_t{0}, std::size_t{255}));
+  CORDWOOD_RETURN_IF_ERROR(client::CheckBounds("GroupOptions::auto_commit_interval", group.auto_commit_interval, milliseconds(0), milliseconds(kDay)));
+  CORDWOOD_RETURN_IF_ERROR(client::CheckBounds("GroupOptions::reset, its age", group.reset.age(), milliseconds(0), milliseconds::max()));
+  return client::CheckBounds("GroupOptions::max_poll_interval", group.max_poll_interval, milliseconds(1'000), milliseconds(kDay));
 }
 
 Places At(const std::vector<TopicPartition>& partitions, Position position) {
@@ -43,8 +54,15 @@ Position Position::Ago(std::chrono::milliseconds age) {
 
 Consumer::Consumer(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Consumer::Consumer(Consumer&&) noexcept = default;
-Consumer& Consumer::operator=(Consumer&&) noexcept = default;
-Consumer::~Consumer() = default;
+Consumer& Consumer::operator=(Consumer&& other) noexcept {
+  if (this == &other) return *this;
+  if (state_ != nullptr) Close();
+  state_ = std::move(other.state_);
+  return *this;
+}
+Consumer::~Consumer() {
+  if (state_ != nullptr) Close();
+}
 
 Result<Consumer> Consumer::Open(std::shared_ptr<client::SharedConnection> connection, const ConsumerOptions& options) {
   if (const Status status = Check(options); !status.ok()) return ToRefusal(status);
@@ -64,6 +82,7 @@ Result<void> Consumer::AssignTopic(std::string_view topic, Position from) {
 }
 
 void Consumer::Unassign(const TopicPartition& partition) {
+  if (state_->group != nullptr) return;  // the group's
   if (const auto found = state_->assignment.find(partition); found != state_->assignment.end()) state_->Unassign(found);
 }
 
@@ -73,7 +92,7 @@ std::vector<TopicPartition> Consumer::assignment() const {
   return partitions;
 }
 
-Result<std::vector<ConsumerRecord>> Consumer::Poll(std::chrono::milliseconds timeout) { return state_->Poll(timeout); }
+Result<std::vector<ConsumerRecord>> Consumer::Poll(std::chrono::milliseconds timeout) { return state_->Poll(*this, timeout); }
 
 Result<void> Consumer::Seek(const TopicPartition& partition, Position to) { return state_->Seek(At({partition}, to)); }
 Result<void> Consumer::SeekAll(Position to) { return state_->Seek(At(assignment(), to)); }
@@ -138,7 +157,11 @@ Result<std::vector<TopicPartition>> Consumer::PartitionsOf(std::string_view topi
 
 std::size_t Consumer::buffered_bytes() const { return state_->fetch.untaken_bytes() + state_->ahead.held_bytes(); }
 Result<void> Consumer::connection() const { return client::ToResult(state_->fetch.connection_status()); }
-void Consumer::Wakeup() { state_->fetch.Wakeup(); }
-void Consumer::Close() { state_->Close(); }
+void Consumer::Wakeup() {
+  state_->wanted_awake = true;
+  state_->fetch.Wakeup();
+}
+Result<void> Consumer::Close(std::chrono::milliseconds timeout) { return state_->Close(*this, timeout); }
+void Consumer::Close() { (void)Close(state_->options.close_timeout); }
 
 }  // namespace cordwood

@@ -5,9 +5,8 @@
 #include <algorithm>
 #include <set>
 
-#include "absl/time/clock.h"
+#include "client/retry.h"
 #include "cordwood/v1/log.grpc.pb.h"
-#include "storage/base/clock.h"
 
 namespace cordwood::client {
 namespace {
@@ -15,24 +14,8 @@ namespace {
 using Places = std::vector<std::pair<TopicPartition, cordwood::Position>>;
 using Kind = cordwood::Position::Kind;
 
-absl::Duration Now() { return Clock::System().Monotonic(); }
-
 bool IsUnknownTopic(const Status& status) {
   return ReasonOf(status) == Reason::kUnknownTopicOrPartition || ReasonOf(status) == Reason::kUnknownTopicId;
-}
-
-// Calls `attempt` with the time that is left until it succeeds, fails for good, or request_timeout has passed.
-template <class Attempt>
-Status Retry(const SharedConnection& connection, Attempt attempt) {
-  const absl::Duration deadline = Now() + connection.broker.options().request_timeout;
-  Backoff backoff;
-  while (true) {
-    const Status status = attempt(std::max(deadline - Now(), absl::Milliseconds(1)));
-    if (!IsRetriable(status)) return status;
-    const absl::Duration wait = std::max(backoff.Next(), RetryAfter(status));
-    if (Now() + wait >= deadline) return status;
-    absl::SleepFor(wait);
-  }
 }
 
 StatusOr<std::vector<TopicId>> TopicIdsOf(SharedConnection& connection, const Places& places, absl::Duration timeout) {

@@ -5,8 +5,10 @@
 #include <algorithm>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <utility>
 
+#include "client/consumer_group.h"
 #include "client/consumer_offsets.h"
 #include "client/failure.h"
 #include "storage/base/clock.h"
@@ -34,8 +36,25 @@ Status Named(const Status& status, const TopicPartition& partition) {
 
 }  // namespace
 
-Result<void> Consumer::State::Assign(Places places) {
+Consumer::State::State(std::shared_ptr<client::SharedConnection> shared, const ConsumerOptions& wanted)
+    : connection(std::move(shared)), options(wanted), fetch(loop, connection->broker, {wanted.memory_bytes_max, wanted.partition_bytes_max}),
+      ahead(wanted.memory_bytes_max / 2), group_offsets(*connection, wanted.group.id) {
+  std::thread::id id;
+  loop.Run([&] { id = std::this_thread::get_id(); });
+  callback_thread = std::make_shared<CallbackThread>(id, connection->on_exception);
+}
+
+Consumer::State::~State() { Stop(); }
+
+Result<void> Consumer::State::CheckCall(const char* call) const {
   if (closed) return Closed();
+  if (group == nullptr || !group->in_callback()) return {};
+  return ToRefusal(Error(Reason::kInvalidRequest, std::string(call) + " cannot be called in a rebalance callback"));
+}
+
+Result<void> Consumer::State::Assign(Places places) {
+  if (const auto fits = CheckCall("Assign()"); !fits) return fits.error();
+  if (group != nullptr) return ToRefusal(Error(Reason::kInvalidRequest, "this consumer subscribed: its group assigns the partitions; Unsubscribe() first"));
   std::sort(places.begin(), places.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
   places.erase(std::unique(places.begin(), places.end(), [](const auto& a, const auto& b) { return a.first == b.first; }), places.end());
   if (places.size() > client::kFetchPartitionsMax) {
@@ -104,10 +123,14 @@ Result<void> Consumer::State::Seek(const Places& places) {
   if (!located.ok()) return ToFailure(located.status());
   for (std::size_t i = 0; i < offsets.size(); ++i) offsets[i].second = (*located)[i].offset;
   SeekTo(offsets);
+  for (const auto& [partition, position] : places) {
+    if (group != nullptr) group->Sought(partition);
+  }
   return {};
 }
 
 void Consumer::State::SeekTo(const std::vector<std::pair<Assignment::iterator, Offset>>& offsets) {
+  if (offsets.empty()) return;
   std::vector<client::FetchClient::Place> places;
   for (const auto& [assigned, offset] : offsets) {
     const std::size_t slot = assigned->second.slot;
@@ -136,8 +159,9 @@ void Consumer::State::Resume(Assignment::iterator assigned) {
   if (from.has_value() && !assigned->second.failure.has_value()) fetch.Seek({{slot, *from}});
 }
 
-void Consumer::State::Close() {
+void Consumer::State::Stop() {
   if (std::exchange(closed, true)) return;
+  group.reset();
   fetch.Shutdown();
   loop.Stop();
   for (const auto& [partition, assigned] : assignment) ahead.Stop(assigned.slot);
@@ -152,6 +176,7 @@ void Consumer::State::GiveBack() {
 }
 
 bool Consumer::State::Reset(Assignment::iterator assigned, const client::ReadAhead::Failed& failure) {
+  if (group != nullptr && ReasonOf(failure.status) == Reason::kOffsetOutOfRange) return group->Reset(assigned->first, failure);
   if (options.offset_reset == OffsetReset::kError || ReasonOf(failure.status) != Reason::kOffsetOutOfRange || failure.log_start.value() < 0) return false;
   SeekTo({{assigned, options.offset_reset == OffsetReset::kStart ? failure.log_start : failure.high_watermark}});
   return true;
@@ -163,7 +188,8 @@ Result<std::vector<ConsumerRecord>> Consumer::State::TakeReady() {
     const auto assigned = by_slot[failure->slot];
     if (Reset(assigned, *failure)) continue;
     fetch.Silence({failure->slot});
-    assigned->second.failure = ToFailure(Named(failure->status, assigned->first));
+    const Status why = Named(failure->status, assigned->first);
+    assigned->second.failure = ToFailure(group != nullptr && ReasonOf(why) == Reason::kOffsetOutOfRange ? group->Advise(why) : why);
     ++failed;
     last_told = assigned->first;
     return *assigned->second.failure;
@@ -183,21 +209,41 @@ const Failure* Consumer::State::NextOldFailure() {
   return nullptr;
 }
 
-Result<std::vector<ConsumerRecord>> Consumer::State::Poll(std::chrono::milliseconds timeout) {
-  if (closed) return Closed();
+Result<std::vector<ConsumerRecord>> Consumer::State::Poll(Consumer& self, std::chrono::milliseconds timeout) {
+  if (const auto fits = CheckCall("Poll()"); !fits) return fits.error();
   const absl::Duration deadline = Now() + absl::FromChrono(timeout);
+  if (group == nullptr) return PollUntil(self, deadline);
+  group->PollBegan();
+  auto records = PollUntil(self, deadline);
+  if (records) group->Trim(&*records);
+  group->PollEnded(records ? *records : std::vector<ConsumerRecord>());
+  return records;
+}
+
+Result<std::vector<ConsumerRecord>> Consumer::State::PollUntil(Consumer& self, absl::Duration deadline) {
   while (true) {
-    // What is left of the last chunks comes before what is new, so a partition's order is the order of arrival.
-    const absl::Duration left = ahead.empty() ? deadline - Now() : absl::ZeroDuration();
+    absl::Duration wait_until = deadline;
+    if (group != nullptr) {
+      if (const auto turned = group->Turn(self); !turned) return turned.error();
+      wait_until = std::min(wait_until, group->next_turn());
+    }
+    // What is left of the last chunks comes before what is new, so a partition's order is the order of arrival. Whose membership is in doubt gives nothing.
+    const bool hold = group != nullptr && group->in_doubt();
     bool woken = false;
-    for (client::FetchedChunk& chunk : fetch.Take(left, &woken)) ahead.Add(std::move(chunk));
-    if (woken) return std::vector<ConsumerRecord>();
+    for (client::FetchedChunk& chunk : fetch.Take(ahead.empty() || hold ? wait_until - Now() : absl::ZeroDuration(), &woken)) ahead.Add(std::move(chunk));
+    if (woken && wanted_awake.exchange(false)) return std::vector<ConsumerRecord>();
+    const bool over = Now() >= deadline;
+    if (hold || (!over && group != nullptr && group->has_news())) {
+      if (over) break;
+      continue;
+    }
     auto taken = TakeReady();
     GiveBack();
     if (!taken.ok() || !taken->empty()) return taken;
-    if (Now() >= deadline) break;
+    if (over) break;
   }
   if (const Failure* failure = NextOldFailure()) return *failure;
+  if (group != nullptr && !group->failure().ok()) return ToFailure(group->failure());
   return std::vector<ConsumerRecord>();
 }
 

@@ -2,6 +2,7 @@
 // What a Consumer is made of.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <map>
@@ -12,6 +13,7 @@
 
 #include "client/connection.h"
 #include "client/consumer_offsets.h"
+#include "client/group_offsets.h"
 #include "client/internal/call.h"
 #include "client/internal/fetch_client.h"
 #include "client/read_ahead.h"
@@ -27,10 +29,10 @@ struct Consumer::State {
   };
   using Assignment = std::map<TopicPartition, Assigned>;
 
-  State(std::shared_ptr<client::SharedConnection> shared, const ConsumerOptions& wanted)
-      : connection(std::move(shared)), options(wanted), fetch(loop, connection->broker, {wanted.memory_bytes_max, wanted.partition_bytes_max}),
-        ahead(wanted.memory_bytes_max / 2) {}
-  ~State() { Close(); }
+  class Group;
+
+  State(std::shared_ptr<client::SharedConnection> shared, const ConsumerOptions& wanted);
+  ~State();
 
   using Places = std::vector<std::pair<TopicPartition, Position>>;
   Result<void> Assign(Places places);
@@ -41,9 +43,19 @@ struct Consumer::State {
   void SeekTo(const std::vector<std::pair<Assignment::iterator, Offset>>& offsets);
   void Pause(Assignment::iterator assigned);
   void Resume(Assignment::iterator assigned);
-  void Close();
+  Result<void> Subscribe(const std::vector<std::string>& topics, std::string_view pattern);
+  Result<void> Unsubscribe(Consumer& self, std::chrono::milliseconds timeout);
+  Result<void> Close(Consumer& self, std::chrono::milliseconds timeout);
+  void Stop();  // without a word to the group
 
-  Result<std::vector<ConsumerRecord>> Poll(std::chrono::milliseconds timeout);
+  Result<std::vector<ConsumerRecord>> Poll(Consumer& self, std::chrono::milliseconds timeout);
+  Result<std::vector<ConsumerRecord>> PollUntil(Consumer& self, absl::Duration deadline);
+  // kInvalidRequest: in a rebalance callback; kShuttingDown: closed.
+  Result<void> CheckCall(const char* call) const;
+  // kInvalidConfig: no group id.
+  Result<void> CheckGroup() const;
+  // Waits for it for request_timeout, or until call_deadline.
+  Result<void> Await(Future<void> commit) const;
   // What there is now: records, or a failure that comes for the first time.
   Result<std::vector<ConsumerRecord>> TakeReady();
   // True: the policy had an answer, and the partition goes on there.
@@ -63,6 +75,11 @@ struct Consumer::State {
   TopicPartition last_told{};    // whose failure Poll() gave last
   std::size_t to_give_back = 0;  // taken from `ahead`, not said to `fetch` yet
   bool closed = false;
+  std::atomic<bool> wanted_awake{false};  // Wakeup() was called
+  std::shared_ptr<CallbackThread> callback_thread;
+  client::GroupOffsets group_offsets;
+  absl::Duration call_deadline = absl::InfiniteDuration();  // of the Close() or Unsubscribe() under way
+  std::unique_ptr<Group> group;  // null: not subscribed
 };
 
 }  // namespace cordwood

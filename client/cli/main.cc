@@ -165,6 +165,7 @@ void AddConsume(CLI::App& app, CommandLine& line) {
                               "  cord consume orders --from start --to end -F '%v\\n'\n  cord consume orders -p 0 --from 1234 -n 10\n"
                               "  cord consume orders --from -10            the last ten of each partition\n"
                               "  cord consume orders --from @-15m -f       the last quarter of an hour, and on\n"
+                              "  cord consume orders -g billing            one of several that share the work as a group\n"
                               "Positions: start, end, 123, -10, @2026-11-20T10:00[:SS][Z|+02:00], @-15m\n"
                               "Format: " + std::string(kFormatEscapes),
                               [&line] {
@@ -178,6 +179,10 @@ void AddConsume(CLI::App& app, CommandLine& line) {
   consume->add_option("-p,--partition", o.partitions, "only this one, may be repeated")->check(PartitionNumber())->type_name("N")->allow_extra_args(false);
   consume->add_option("-n,--count", o.count, "no more than so many records, over all partitions")->check(Whole(0, std::numeric_limits<std::int64_t>::max()))->type_name("N");
   consume->add_flag("-f,--follow", o.follow, "wait for more until interrupted");
+  consume->add_option("-g,--group", o.group, "as a member of this group, from its committed offsets on, until interrupted")->check(NotEmpty("a group's name"))->type_name("GROUP");
+  consume->add_option("--instance-id", o.instance_id, "with -g: this process's own name; a restart under it moves no partition")->check(NotEmpty("a name"))->type_name("NAME");
+  consume->add_option("--reset", o.reset, "with -g: where to begin without a committed offset; earliest unless said")->check(CLI::IsMember({"earliest", "latest", "error"}))->type_name("WHERE");
+  consume->add_flag("--no-commit", o.no_commit, "with -g: commit nothing");
   consume->add_option("-F,--format", o.format, "print each record so; values on a terminal, JSON lines in a pipe, unless said")->check(NotEmpty("a format, as '%v\\n'"))->type_name("FORMAT");
 }
 

@@ -57,6 +57,10 @@ struct ConsumeCommandOptions {
   bool follow = false;
   std::string format;
   bool has_format = false;
+  std::string group;                  // empty: no group; from, to and partitions are then empty
+  std::string instance_id;
+  std::string reset;                  // earliest, latest or error; empty: earliest
+  bool no_commit = false;
 };
 
 }  // namespace cordwood::client

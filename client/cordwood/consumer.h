@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reads records from partitions of its own choosing.
+// Reads records: from partitions of its own choosing, or from those that its group gives it.
 #pragma once
 
 #include <chrono>
@@ -12,6 +12,8 @@
 #include <vector>
 
 #include "cordwood/export.h"
+#include "cordwood/future.h"
+#include "cordwood/group.h"
 #include "cordwood/record.h"
 #include "cordwood/result.h"
 
@@ -54,7 +56,9 @@ struct ConsumerOptions {
   std::size_t memory_bytes_max = 16 * 1024 * 1024;         // [fetch.max.bytes] 64 KiB to 1 GiB, read ahead of Poll()
   std::size_t partition_bytes_max = 1024 * 1024;           // [max.partition.fetch.bytes] 1 KiB to 64 MiB, of one partition at a time
   std::size_t records_max = 10'000;                        // [max.poll.records] 1 to 1 000 000, of one Poll()
-  OffsetReset offset_reset = OffsetReset::kError;          // [auto.offset.reset]
+  OffsetReset offset_reset = OffsetReset::kError;          // [auto.offset.reset] of partitions that were assigned by hand; a group's: group.reset
+  GroupOptions group = {};                                 // for Subscribe() and commits
+  std::chrono::milliseconds close_timeout{5'000};          // 0 to 1 h: the destructor of one that subscribed is Close(close_timeout)
 };
 
 struct PartitionOffsets {
@@ -63,22 +67,45 @@ struct PartitionOffsets {
   friend bool operator==(const PartitionOffsets&, const PartitionOffsets&) = default;
 };
 
-// A consumer with manual assignment. It reads ahead on a background thread, over one connection, and takes its place again after a broken one.
+// A consumer with manual assignment, Assign(), or one of a group, Subscribe(). It reads ahead on a background thread, over one connection, and takes its place
+// again after a broken one. It stays in its group without a thread of the user: only Poll() must come within max_poll_interval.
 //
 // Order: the records of one partition come in log order, each once, through reconnections and restarts of brokers.
 // Memory: what was read ahead and not polled, paused partitions included, is at most memory_bytes_max and one message, and the one batch that
 //   is being decompressed. Nobody else is slower for it: the broker sends nothing that there is no room for.
 // Performance: an uncompressed record is never copied after it was received; measured: 13 million records of 100 bytes per second and core.
-// Blocking: Poll() and Close() are bounded as they say; calls that ask the broker wait up to the client's request_timeout and try again
-//   within it. All others do not block.
+// Blocking: Poll() and Close() are bounded as they say, but for the callbacks they run; calls that ask the broker wait up to the client's request_timeout and
+//   try again within it. All others do not block.
 // Threading: one thread at a time, but for Wakeup().
 class CORDWOOD_EXPORT Consumer {
  public:
   Consumer(Consumer&&) noexcept;
   Consumer& operator=(Consumer&&) noexcept;
-  ~Consumer();  // Close()
+  ~Consumer();  // Close(close_timeout)
 
-  // Replaces the assignment. Partitions that stay keep their position and pause, unless they have failed; the others begin at `from`.
+  // Joins the group, or changes what this member wants; the partitions come and go within Poll(). Topics that do not exist yet are picked up when they do.
+  // kInvalidRequest: partitions are assigned by hand; kInvalidConfig: no group id. What the group refuses (kInvalidRegularExpression, kUnsupportedAssignor,
+  // kGroupMaxSizeReached, kFencedInstanceId: another process has the instance id) comes from Poll() and stays until the next Subscribe().
+  Result<void> Subscribe(const std::vector<std::string>& topics);
+  Result<void> SubscribePattern(std::string_view pattern);  // RE2, of whole names; internal topics ("__...") never match
+  // Commits what is handled, gives up all partitions and leaves the group, all within `timeout`. Nothing happens if it is not subscribed.
+  Result<void> Unsubscribe(std::chrono::milliseconds timeout);
+  GroupMembership membership() const;
+
+  // This record, and all before it in its partition that Poll() gave, are handled: they may be committed automatically. Of a partition that is gone: ignored.
+  void Mark(const ConsumerRecord& record);
+  // Commits what Poll() has given, all of it; or these offsets, of partitions that are assigned or, if this consumer did not subscribe, of any while the group has
+  // no members. kStaleMemberEpoch: the partition has gone to another member; kStalePositionEpoch: the group was reset meanwhile; kRequestTimedOut, not
+  // definite: no answer within request_timeout. The first failure, the other partitions are committed.
+  Result<void> Commit();
+  Result<void> Commit(const std::map<TopicPartition, CommittedOffset>& offsets);
+  // The same without waiting; `then` runs on the consumer's thread. kLimitExceeded: 1 000 wait already. Only for one that subscribed.
+  Future<void> CommitAsync();
+  Future<void> CommitAsync(const std::map<TopicPartition, CommittedOffset>& offsets);
+  // What the group has committed; nullopt: nothing.
+  Result<std::vector<std::optional<CommittedOffset>>> Committed(const std::vector<TopicPartition>& partitions) const;
+
+  // kInvalidRequest, here and in AssignTopic(): subscribed. Replaces the assignment. Partitions that stay keep their position and pause, unless they have failed; the others begin at `from`.
   // kUnknownTopicOrPartition suggests the nearest name; kOffsetOutOfRange (OffsetReset::kError) names both ends of the log; kLimitExceeded:
   // more than 10 000 partitions. On error nothing has changed.
   Result<void> Assign(const std::vector<TopicPartition>& partitions, Position from);
@@ -122,7 +149,9 @@ class CORDWOOD_EXPORT Consumer {
   // The Poll() under way, or else the next, returns at once. Any thread, while the consumer is not being moved or destroyed; not a signal handler.
   void Wakeup();
   // Drops what was read ahead; never waits for a broker. Idempotent. Records that Poll() gave stay.
-  void Close();
+  void Close();  // Close(close_timeout)
+  // Of one that subscribed: Unsubscribe(timeout) first. kRequestTimedOut: the group does not know, and will notice by the session timeout; closed it is.
+  Result<void> Close(std::chrono::milliseconds timeout);
 
  private:
   friend class Client;

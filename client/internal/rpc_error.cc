@@ -88,6 +88,9 @@ bool IsRetriable(const Status& status) {
   }
   switch (ReasonOf(status)) {
     case Reason::kLeaderNotAvailable:
+    case Reason::kCoordinatorLoadInProgress:
+    case Reason::kCoordinatorNotAvailable:
+    case Reason::kNotCoordinator:
     case Reason::kNotLeaderOrFollower:
     case Reason::kRequestTimedOut:
     case Reason::kNotEnoughReplicas:

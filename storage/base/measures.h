@@ -93,8 +93,8 @@ class ReasonCounts {
   static const std::vector<Reason>& All();  // every reason but NONE
 
  private:
-  static constexpr std::size_t kKafkas = 144;  // numbers -1 to 142
-  static constexpr std::size_t kOurs = 48;     // from 1000
+  static constexpr std::size_t kKafkas = 160;  // numbers -1 to 158
+  static constexpr std::size_t kOurs = 64;     // from 1000
   static std::size_t PlaceOf(Reason reason);
   std::array<std::atomic<std::uint64_t>, kKafkas + kOurs> counts_{};
 };

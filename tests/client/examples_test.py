@@ -54,6 +54,26 @@ class ExamplesTest(unittest.TestCase):
         self.says("orders", "100 orders: 50 shipped, 50 paid, 0 out of order\n")
         self.says("orders", "200 orders: 100 shipped, 100 paid, 0 out of order\n")
 
+    def test_a_work_queue_gives_each_job_to_one_worker(self):
+        for _ in range(2):
+            self.says("work_queue", "200 jobs by 3 workers, 0 done twice\n")
+
+    def test_each_subscriber_gets_all_that_is_published(self):
+        for _ in range(2):
+            self.says("publish_subscribe", "display received 10\nbilling received 10\naudit received 10\n")
+
+    def test_no_reply_is_lost_when_the_requester_restarts(self):
+        for _ in range(2):
+            self.says("request_reply", "2 replies, 3 more after a restart, 1 request without a reply in time\n")
+
+    def test_an_order_that_comes_twice_is_applied_once(self):
+        for _ in range(2):
+            self.says("order_processor", "30 orders, total 465, 36 records came again and were skipped\n")
+
+    def test_a_log_pipeline_counts_lines_by_severity(self):
+        for _ in range(2):
+            self.says("log_pipeline", "ERROR 1\nINFO 3\nOTHER 1\nWARN 1\n")
+
     def test_without_a_broker_they_say_so(self):
         for name in ("orders", "pipeline"):
             done = self.run_example(name, "127.0.0.1:1")

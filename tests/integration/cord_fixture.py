@@ -25,8 +25,9 @@ Result = collections.namedtuple("Result", "code out err")
 class Broker:
     """A cordwoodd of its own on free ports; comes back under the same address after a kill."""
 
-    def __init__(self, directory):
+    def __init__(self, directory, settings=()):
         self.directory = directory
+        self.settings = [word for setting in settings for word in ("--set", setting)]
         self.listen = "127.0.0.1:0"
         self.start()
 
@@ -35,7 +36,7 @@ class Broker:
         ports.unlink(missing_ok=True)
         self.log = open(self.directory / "broker.log", "ab")
         self.process = subprocess.Popen(
-            [f"{OPTIONS.bin}/cordwoodd", "--data-dir", self.directory / "data", "--listen", self.listen, "--http-listen", "127.0.0.1:0", "--port-file", ports],
+            [f"{OPTIONS.bin}/cordwoodd", "--data-dir", self.directory / "data", "--listen", self.listen, "--http-listen", "127.0.0.1:0", "--port-file", ports, *self.settings],
             stderr=self.log, stdout=self.log)
         wait_until(lambda: ports.exists() or self.process.poll() is not None, "the broker is ready")
         if self.process.poll() is not None:
@@ -71,12 +72,13 @@ class CordCase(unittest.TestCase):
     """One broker for all tests of a class."""
 
     topics = 0  # made so far
+    settings = ()  # key=value of the broker
 
     @classmethod
     def setUpClass(cls):
         cls.files = tempfile.TemporaryDirectory()
         cls.dir = pathlib.Path(cls.files.name)
-        cls.broker = Broker(cls.dir)
+        cls.broker = Broker(cls.dir, cls.settings)
 
     @classmethod
     def tearDownClass(cls):

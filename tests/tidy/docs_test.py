@@ -38,7 +38,7 @@ class DocsTest(unittest.TestCase):
     def test_the_page_of_the_library_lists_every_option_with_its_default(self):
         page = (ROOT / "docs/reference/client-library.md").read_text()
         listed = set(re.findall(r"^\| `(\w+)` \|", page, re.M))
-        for name in ("client", "producer", "consumer"):
+        for name in ("client", "producer", "consumer", "group"):
             header = (ROOT / f"client/cordwood/{name}.h").read_text()
             body = re.search(rf"struct {name.capitalize()}Options {{(.*?)\n}};", header, re.S).group(1)
             options = set(re.findall(r"^  [\w:]+ (\w+)(?: =|{)", body, re.M))

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // cord consume: from a position to another, or on and on.
-#include <unistd.h>
-
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -12,10 +10,11 @@
 #include <vector>
 
 #include "client/cli/commands.h"
+#include "client/cli/consume/group_consume.h"
+#include "client/cli/consume/record_printer.h"
 #include "client/cli/interrupt.h"
 #include "client/cli/position.h"
 #include "client/cli/record_format.h"
-#include "client/cli/record_json.h"
 #include "client/cli/session.h"
 #include "client/cli/stdout_writer.h"
 #include "client/failure.h"
@@ -99,10 +98,7 @@ Result<void> PlanRanges(const Consumer& consumer, const ConsumeCommandOptions& o
 class Printer {
  public:
   Printer(const GlobalOptions& global, const ConsumeCommandOptions& options, std::optional<RecordFormat> format)
-      : global_(global), options_(options), format_(std::move(format)), left_(options.count) {
-    const bool json = global.output == OutputForm::kJson || isatty(STDOUT_FILENO) == 0;
-    value_line_ = format_.has_value() ? format_->is_value_line() : !json;
-  }
+      : global_(global), options_(options), printer_(global, std::move(format)), left_(options.count) {}
 
   ExitCode Run(Consumer& consumer, const std::vector<Range>& ranges) {
     std::map<TopicPartition, cordwood::Position> begins;
@@ -161,7 +157,10 @@ class Printer {
       const auto range = unfinished_.find(record.partition());
       if (range == unfinished_.end()) continue;
       const std::optional<std::int64_t> to = range->second.to;
-      if (!to.has_value() || record.offset() < *to) PrintRecord(record);
+      if (!to.has_value() || record.offset() < *to) {
+        printer_.Print(record);
+        if (left_ > 0) --left_;
+      }
       if (left_ == 0 || out_.closed()) return;
       if (to.has_value() && record.offset() + 1 >= *to) {
         unfinished_.erase(range);
@@ -180,41 +179,19 @@ class Printer {
     });
   }
 
-  void PrintRecord(const ConsumerRecord& record) {
-    if (left_ > 0) --left_;
-    if (value_line_) {
-      out_.buffer()->append(record.value()).push_back('\n');
-      return out_.Wrote();
-    }
-    view_.offset = Offset(record.offset());
-    view_.timestamp_ms = record.timestamp().time_since_epoch().count();
-    view_.key = record.has_key() ? std::optional(record.key()) : std::nullopt;
-    view_.value = record.has_value() ? std::optional(record.value()) : std::nullopt;
-    view_.headers.clear();
-    for (const HeaderView& header : record.headers()) view_.headers.push_back({header.key, header.value});
-    const PlacedRecord placed{record.topic(), PartitionIndex(record.partition()), LeaderEpoch(record.leader_epoch()), &view_};
-    if (format_.has_value()) {
-      format_->Append(placed, out_.buffer());
-    } else {
-      AppendJsonLine(placed, out_.buffer());
-    }
-    out_.Wrote();
-  }
-
   const GlobalOptions& global_;
   const ConsumeCommandOptions& options_;
-  const std::optional<RecordFormat> format_;
+  RecordPrinter printer_;
+  StdoutWriter& out_ = printer_.out();
   std::map<std::int32_t, Range> unfinished_;  // by partition
-  RecordView view_;  // its headers' memory is used again
   std::int64_t left_;  // < 0: no limit
-  bool value_line_ = false;  // of a record only the value is asked for
   bool connected_ = true;  // as the user was told
-  StdoutWriter out_;
 };
 
 }  // namespace
 
 ExitCode Consume(const GlobalOptions& global, const ConsumeCommandOptions& options) {
+  if (const std::string wrong = GroupMisuse(options); !wrong.empty()) return ReportUsage(global, wrong);
   const std::int64_t now_ms = Clock::System().WallMs();
   const auto from = ParsePosition(!options.from.empty() ? options.from : options.follow ? "end" : "start", now_ms);
   if (!from.ok()) return ReportUsage(global, "--from: " + MessageOf(from.status()));
@@ -231,6 +208,7 @@ ExitCode Consume(const GlobalOptions& global, const ConsumeCommandOptions& optio
     format = *std::move(parsed);
   }
   CatchInterrupts();
+  if (!options.group.empty()) return ConsumeAsGroup(global, options, std::move(format));
   const auto fail = [&](const Failure& failure) { return Report(global, ToStatus(failure.code(), failure.message())); };
   auto client = ConnectClient(global);
   if (!client.ok()) return Report(global, client.status());

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+// The part of a Consumer that is a member of a group: what Poll() does before it takes records, and commits.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "client/consumer_state.h"
+#include "client/internal/group/member_client.h"
+#include "client/internal/group/offset_query.h"
+#include "cordwood/callback_thread.h"
+
+namespace cordwood {
+
+// Threading: as Consumer, but for what its member does on the loop.
+class Consumer::State::Group {
+ public:
+  Group(State& state, const v1::Subscription& subscription);
+
+  void Subscribe(const v1::Subscription& subscription) { member_.Subscribe(subscription); }
+  void PollBegan();
+  void PollEnded(const std::vector<ConsumerRecord>& records);
+  // What the group wants is done, callbacks included; automatic commits that are due are under way.
+  Result<void> Turn(Consumer& self);
+  // When Turn() has something to do next without being woken.
+  absl::Duration next_turn() const;
+  bool has_news() const { return member_.has_news(); }
+  bool in_doubt() const { return member_.in_doubt(); }
+  const Status& failure() const { return failure_; }
+  GroupMembership membership();
+  bool in_callback() const { return in_callback_; }
+
+  // Where `partition`, whose position was not in the log, goes on. False: nowhere, the policy is to fail.
+  bool Reset(const TopicPartition& partition, const client::ReadAhead::Failed& failure);
+  Status Advise(const Status& why) const;  // with what to choose
+  // The user went elsewhere.
+  void Sought(const TopicPartition& partition);
+  // Drops what lies at or beyond the end of a replay job.
+  void Trim(std::vector<ConsumerRecord>* records);
+
+  void Mark(const ConsumerRecord& record);
+  Future<void> Commit();
+  Future<void> Commit(const std::map<TopicPartition, CommittedOffset>& offsets);
+  // Commits, gives up and leaves by then. False: the group does not know.
+  bool Leave(Consumer& self, absl::Duration deadline);
+
+ private:
+  using Partitions = std::vector<TopicPartition>;
+  struct Place {
+    client::MemberPlace place;
+    std::optional<Offset> unhandled;  // the first that the last Poll() gave and nobody marked; nullopt: the position is next
+    std::optional<Offset> committed;  // asked for, not always answered
+    std::optional<Offset> told;       // the position that the coordinator knows
+    bool announced = false;           // on_assigned was called
+    bool placed = true;               // false: where it begins is not known, its position means nothing
+    bool ended = false;               // of a replay job: all of it was read
+  };
+  using Places = std::map<TopicPartition, Place>;
+  // How the last automatic commit went; outlives the group.
+  struct Automatic {
+    std::atomic<bool> under_way{false};
+    std::atomic<bool> failed{false};
+  };
+
+  static TopicPartition NameOf(const client::MemberPlace& place) { return {place.topic, place.at.partition.value()}; }
+  void TakeLost(Consumer& self, const std::vector<client::MemberPlace>& lost);
+  void TakeRevoked(Consumer& self, const std::vector<client::MemberPlace>& revoked);
+  void TakeMoved(const std::vector<client::MemberPlace>& moved);
+  // What of these the application knows.
+  Partitions Known(const std::vector<client::MemberPlace>& places) const;
+  void Forget(const std::vector<client::MemberPlace>& gone);
+  void Remove(const Partitions& partitions);
+  void Call(Consumer& self, const RebalanceCallback& callback, const Partitions& partitions);
+
+  // Where partitions begin.
+  Result<void> PlaceAll(Consumer& self);
+  Result<void> Assign(const std::vector<std::pair<client::MemberPlace, Offset>>& placed);
+  void AskOffsets();
+  void TakeOffsets(const v1::ListOffsetsResponse& response);
+  void Fail(const client::MemberPlace& place, const Status& why);
+
+  // consumer_subscription.cc.
+  Offset PositionOf(const TopicPartition& partition, const Place& place) const;
+  // What automatic commits would say; nullopt: nothing new.
+  std::optional<Offset> CommittableOf(const TopicPartition& partition, const Place& place) const;
+  static client::MemberCommitEntry EntryOf(Place* place, Offset offset);
+  Future<void> Send(std::vector<client::MemberCommitEntry> entries, Partitions names);
+  void CommitAutomatically(const Partitions* only);
+  bool anything_to_commit() const;
+  void TellProgress();
+
+  State& state_;
+  const GroupOptions& options_;
+  const std::shared_ptr<CallbackThread> thread_;  // of commit callbacks
+  CallbackThread callbacks_;                      // of rebalance callbacks
+  Status failure_;
+  Places places_;                                 // what the application has
+  Partitions unhandled_;                          // of the last Poll()
+  std::vector<client::MemberPlace> waiting_;      // of which the broker is to say where they begin; told to the application only then
+  std::vector<client::MemberPlace> asked_;        // in the question under way
+  std::vector<std::pair<client::MemberPlace, Offset>> placed_;
+  std::vector<std::pair<client::MemberPlace, Status>> unplaceable_;
+  bool asking_ = false;
+  client::Backoff ask_backoff_;
+  absl::Duration ask_after_;
+  std::shared_ptr<Automatic> automatic_ = std::make_shared<Automatic>();
+  absl::Duration last_commit_;
+  absl::Duration last_progress_;
+  bool polling_ = false;
+  bool in_callback_ = false;
+  client::OffsetQuery query_;
+  client::MemberClient member_;  // the last: its events use the others
+};
+
+}  // namespace cordwood
