@@ -6,9 +6,10 @@ find_package(RocksDB CONFIG REQUIRED)
 find_package(GTest REQUIRED)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(isal REQUIRED IMPORTED_TARGET libisal)
-# Not "lz4" and "zstd": those prefixes' cache entries would break RocksDB's own search at the next configuration.
+# Not "lz4", "zstd" and "re2": those prefixes' cache entries would break RocksDB's and gRPC's own searches at the next configuration.
 pkg_check_modules(liblz4 REQUIRED IMPORTED_TARGET liblz4)
 pkg_check_modules(libzstd REQUIRED IMPORTED_TARGET libzstd)
+pkg_check_modules(libre2 REQUIRED IMPORTED_TARGET re2)
 find_package(ZLIB REQUIRED)
 find_library(SNAPPY_LIBRARY snappy REQUIRED)
 find_package(benchmark CONFIG REQUIRED)

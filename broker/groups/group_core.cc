@@ -34,7 +34,7 @@ void GroupCore::On(const ActivateGroup& event) {
     ArmRevocation(id);
   }
   wants_target_ = !state_.members().empty();
-  changes_ = {"the coordinator started"};
+  if (wants_target_) changes_ = {"the coordinator started"};
 }
 
 void GroupCore::On(const JoinGroup& join) {

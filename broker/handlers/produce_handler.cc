@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "broker/metadata/internal_topics.h"
 #include "broker/replication/shard_driver.h"
 #include "storage/base/check.h"
 #include "storage/log/side_header.h"
@@ -199,6 +200,7 @@ Status ProduceHandler::Place(Pending& pending, std::uint32_t index, ProduceEntry
     return PartitionIndex(static_cast<std::int32_t>(round_robin_++ % static_cast<std::uint32_t>(topic.partition_count)));
   };
   CORDWOOD_ASSIGN_OR_RETURN(*bound, pending.stream->bindings.Resolve(entry.ref, *image_, table_, choose));
+  CORDWOOD_RETURN_IF_ERROR(CheckNotInternal(bound->topic->name));
   if (chosen) {
     std::vector<std::int32_t>& partitions = pending.outcome.partitions;
     partitions.resize(pending.entries.size(), -1);

@@ -223,6 +223,21 @@ StatusOr<ClusterImage::TopicPtr> MetadataStrand::CreateTopic(const TopicSpec& sp
       [&] { return PutTopic([&] { return PlanTopic(*image(), spec, limits_); }, true, validate_only); });
 }
 
+void MetadataStrand::EnsureTopic(TopicSpec spec, std::function<void(Status)> done) {
+  {
+    MutexLock lock(mu_);
+    if (!stopping_) {
+      tasks_.push_back([this, spec = std::move(spec), done] {
+        const Status made = PutTopic([&] { return PlanTopic(*image(), spec, limits_); }, true, false).status();
+        done(ReasonOf(made) == Reason::kTopicAlreadyExists ? absl::OkStatus() : made);
+      });
+      work_.Signal();
+      return;
+    }
+  }
+  done(Error(Reason::kShuttingDown, "the broker is shutting down"));
+}
+
 StatusOr<ClusterImage::TopicPtr> MetadataStrand::CreatePartitions(const std::string& name, std::int32_t total) {
   return Call<StatusOr<ClusterImage::TopicPtr>>(
       [&] { return PutTopic([&] { return PlanPartitions(*image(), name, total, limits_); }, true, false); });

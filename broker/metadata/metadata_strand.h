@@ -42,6 +42,8 @@ class MetadataStrand {
   // INVALID_TOPIC_EXCEPTION, TOPIC_ALREADY_EXISTS, INVALID_PARTITIONS, INVALID_REPLICATION_FACTOR, INVALID_CONFIG, COMPACTION_UNSUPPORTED, LIMIT_EXCEEDED,
   // DISK_FULL (from the gate).
   StatusOr<ClusterImage::TopicPtr> CreateTopic(const TopicSpec& spec, bool validate_only);
+  // The same without waiting, for whoever must not block; the topic may be there already. `done` comes once, on the strand, or at once with SHUTTING_DOWN.
+  void EnsureTopic(TopicSpec spec, std::function<void(Status)> done);
   // UNKNOWN_TOPIC_OR_PARTITION, UNKNOWN_TOPIC_ID.
   Status DeleteTopic(const std::string& name, std::optional<TopicId> id);
   StatusOr<ClusterImage::TopicPtr> CreatePartitions(const std::string& name, std::int32_t total);

@@ -12,6 +12,7 @@
 
 #include "broker/grpc/control/admin_service.h"
 #include "broker/grpc/grpc_server.h"
+#include "broker/grpc/groups/groups_service.h"
 #include "broker/grpc/control/health_service.h"
 #include "broker/grpc/log_doors.h"
 #include "broker/grpc/control/log_service.h"
@@ -26,6 +27,7 @@
 #include "broker/replication/retention_driver.h"
 #include "broker/server/broker_metrics.h"
 #include "broker/server/event_log.h"
+#include "broker/server/group_setup.h"
 #include "broker/server/port_file.h"
 #include "broker/server/process_setup.h"
 #include "broker/server/shard_opening.h"
@@ -107,6 +109,8 @@ struct Broker::Parts {
   std::unique_ptr<MetadataStrand> strand;
   std::unique_ptr<RetentionDriver> retention;
   std::vector<std::unique_ptr<LogDoors>> doors;  // one per network thread
+  std::unique_ptr<GroupDriver> groups;
+  std::vector<std::unique_ptr<GroupDoors>> group_doors;  // one per network thread
 
   std::unique_ptr<OffsetsHandler> offsets;
   std::unique_ptr<AdminHandler> admin;
@@ -170,6 +174,10 @@ Status Broker::OpenStorage() {
     p.doors.push_back(std::make_unique<LogDoors>(p.network.at(i), p.partitions, p.readers, options));
     for (const auto& shard : p.shards) shard->AddNetworkThread(&p.network.at(i).outbox(), &p.doors.back()->publications());
   }
+  p.groups = std::make_unique<GroupDriver>(GroupDriverOptionsOf(config_), p.partitions,
+                                           [this](std::function<void(Status)> made) { parts_->strand->EnsureTopic(OffsetsTopicSpec(config_), std::move(made)); },
+                                           p.clock);
+  for (int i = 0; i < p.network.size(); ++i) p.group_doors.push_back(std::make_unique<GroupDoors>(p.network.at(i), *p.groups, GroupDoorsOptionsOf(config_)));
   p.reconciler = std::make_unique<PartitionReconciler>(p.ShardPointers(), p.partitions, p.clock);
   CORDWOOD_RETURN_IF_ERROR(p.reconciler->Load());
   for (const auto& shard : p.shards) shard->Start();
@@ -178,6 +186,7 @@ Status Broker::OpenStorage() {
 
 Status Broker::StartMetadata() {
   Parts& p = *parts_;
+  p.groups->Start();
   CORDWOOD_RETURN_IF_ERROR(p.data_dir->NoteParts(static_cast<int>(p.shards.size())));
   MetadataLimits limits;
   limits.topics_max = static_cast<std::int32_t>(config_.topics_max);
@@ -186,6 +195,8 @@ Status Broker::StartMetadata() {
   listeners.push_back([&p](const ClusterImagePtr& before, const ClusterImagePtr& after) { return p.reconciler->OnImage(before, after); });
   listeners.push_back([&p](const ClusterImagePtr&, const ClusterImagePtr& after) {
     for (const auto& doors : p.doors) doors->SetImage(after);
+    for (const auto& doors : p.group_doors) doors->SetImage(after);
+    p.groups->OnImage(after);
     return absl::OkStatus();
   });
   CORDWOOD_ASSIGN_OR_RETURN(p.strand, MetadataStrand::Start(std::move(p.metadata), SelfOf(config_, grpc_address_), limits, std::move(listeners), p.clock));
@@ -218,6 +229,7 @@ Status Broker::StartServing() {
   std::vector<std::unique_ptr<grpc::Service>> services;
   services.push_back(MakeLogService(*p.offsets, *p.cluster));
   services.push_back(MakeAdminService(*p.admin, *p.cluster));
+  services.push_back(MakeGroupsService());
   services.push_back(MakeHealthService(p.health));
   p.grpc = std::make_unique<GrpcServer>(std::move(services));
   GrpcServerOptions options;
@@ -238,7 +250,7 @@ Status Broker::StartServing() {
   serving_ = true;
   AddMetrics(p.metrics, config_,
              {p.ShardPointers(), p.partitions, [&p] { return p.strand->image(); }, p.doors, p.readers, p.budget, p.network, *p.grpc,
-              [&p] { return p.retention->disk_level(); }});
+              [&p] { return p.retention->disk_level(); }, p.groups->measures()});
   p.http.Start();
   return absl::OkStatus();
 }
@@ -291,6 +303,7 @@ Status Broker::Stop(absl::Duration timeout) {
   }
   p.metrics.Close();  // its sources go now
   if (p.retention != nullptr) p.retention->Stop();
+  if (p.groups != nullptr) p.groups->Stop();  // may still ask the strand
   p.strand.reset();  // nobody asks for its image any more, and it must not push another to the doors
   p.readers.Stop();
   Status outcome;

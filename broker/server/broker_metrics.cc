@@ -3,6 +3,7 @@
 #include "broker/server/broker_metrics.h"
 
 #include "broker/grpc/network_families.h"
+#include "broker/metrics/group_families.h"
 #include "broker/metrics/handler_families.h"
 #include "broker/metrics/process_families.h"
 #include "broker/metrics/shard_families.h"
@@ -33,6 +34,7 @@ void AddMetrics(MetricsPage& page, const BrokerConfig& config, const MeasuredPar
     AddConnectionFamilies(families, grpc.connections());
   });
   page.Add([data_dir = config.data_dir, level = parts.disk_level](Families& families) { AddDiskFamilies(families, data_dir, level()); });
+  page.Add([&groups = parts.groups](Families& families) { AddGroupFamilies(families, groups); });
   page.AddWithLimits(AddProcessFamilies);
 }
 

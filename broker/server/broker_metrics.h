@@ -8,6 +8,7 @@
 
 #include "broker/grpc/grpc_server.h"
 #include "broker/grpc/log_doors.h"
+#include "broker/groups/coordinator/group_view.h"
 #include "broker/metrics/metrics_page.h"
 #include "broker/metrics/topic_families.h"
 #include "broker/server/config_schema.h"
@@ -26,6 +27,7 @@ struct MeasuredParts {
   NetworkThreads& network;
   const GrpcServer& grpc;
   std::function<DiskLevel()> disk_level;
+  const GroupMeasures& groups;
 };
 void AddMetrics(MetricsPage& page, const BrokerConfig& config, const MeasuredParts& parts);
 

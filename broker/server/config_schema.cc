@@ -62,6 +62,16 @@ constexpr auto kKeys = std::to_array<ConfigKey>({
     {"partitions.max", &C::partitions_max, "200000", "Partitions on this broker, over all topics.", 1, 1'000'000},
     {"producers.max", &C::producers_max, "100000", "Idempotent producers that one partition remembers.", 1, 10'000'000},
     {"producer.id.expiration.ms", &C::producer_expiration_ms, "604800000", "Milliseconds after which a partition forgets a silent producer.", 1000, INT64_MAX},
+    {"group.consumer.session.timeout.ms", &C::group_session_timeout_ms, "15000",
+     "Milliseconds after which a member of a group that has not been heard of is put out, and its partitions go to the others.", 1000, 3'600'000},
+    {"group.consumer.heartbeat.interval.ms", &C::group_heartbeat_interval_ms, "5000",
+     "Milliseconds between the heartbeats of a member; members are told a third of the session timeout where that is less.", 100, 600'000},
+    {"group.max.size", &C::group_members_max, "10000", "Members of one group.", 1, 100'000},
+    {"offsets.topic.num.partitions", &C::offsets_partitions, "50", "Partitions of `__consumer_offsets`, when it is made; fixed from then on.", 1, 10'000},
+    {"offsets.topic.durability", &C::offsets_durability, "fsync", "The durability of `__consumer_offsets`, when it is made: of committed offsets and memberships.", 0, 0,
+     Form::kDurability},
+    {"offsets.retention.minutes", &C::offsets_retention_minutes, "10080", "Minutes that the offsets of a group without members are kept; -1: for ever.", -1,
+     50'000'000},
     {"shutdown.timeout.ms", &C::shutdown_timeout_ms, "10000", "Milliseconds from SIGTERM to the end of the process, whatever is still open.", 100, 600'000},
 });
 
@@ -122,6 +132,7 @@ std::string ConfigKey::Bounds() const {
     case Form::kAny: return "text";
     case Form::kAddress: return "HOST:PORT";
     case Form::kAddressOrEmpty: return "HOST:PORT or empty";
+    case Form::kDurability: return "os or fsync";
   }
   return "";
 }
@@ -133,8 +144,9 @@ std::string ConfigKey::ReferenceRow() const {
 
 Status ConfigKey::Set(BrokerConfig& config, std::string_view value) const {
   if (const auto* text = std::get_if<Text>(&field)) {
-    const bool empty_ok = form != Form::kAddress;
-    if (form != Form::kAny && !(value.empty() && empty_ok) && !ParseHostPort(value).has_value()) return MustBe(*this, value);
+    const bool is_address = form == Form::kAddress || form == Form::kAddressOrEmpty;
+    if (is_address && !(value.empty() && form == Form::kAddressOrEmpty) && !ParseHostPort(value).has_value()) return MustBe(*this, value);
+    if (form == Form::kDurability && value != "os" && value != "fsync") return MustBe(*this, value);
     if (!FitsOnALine(value)) {
       return Error(Reason::kInvalidConfig, "must be what a line of a configuration file can hold (one line, no blank at its ends, no comment), not \"" +
                                                std::string(value) + "\"");

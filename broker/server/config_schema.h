@@ -54,6 +54,13 @@ struct BrokerConfig {
   std::int64_t partitions_max = 0;
   std::int64_t producers_max = 0;
   std::int64_t producer_expiration_ms = 0;
+  std::int64_t group_session_timeout_ms = 0;
+  std::int64_t group_heartbeat_interval_ms = 0;
+  std::int64_t group_members_max = 0;
+  std::int64_t offsets_partitions = 0;
+  std::string offsets_durability;
+  std::int64_t offsets_retention_minutes = 0;
+
   std::int64_t shutdown_timeout_ms = 0;
 };
 
@@ -72,7 +79,7 @@ struct ConfigKey {
   using Integer = std::int64_t BrokerConfig::*;
   using Percent = double BrokerConfig::*;
   using Switch = bool BrokerConfig::*;
-  enum class Form : std::uint8_t { kAny, kAddress, kAddressOrEmpty };  // of a text
+  enum class Form : std::uint8_t { kAny, kAddress, kAddressOrEmpty, kDurability };  // of a text
 
   std::string_view name;
   std::variant<Text, Integer, Percent, Switch> field;

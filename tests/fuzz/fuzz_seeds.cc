@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "broker/groups/group_records.h"
 #include "broker/metadata/image_builder.h"
 #include "broker/server/config_schema.h"
 #include "cordwood/v1/log.pb.h"
@@ -188,6 +189,42 @@ std::string ProducerSnapshot(Offset end) {
   return state.Encode(end);
 }
 
+// Each record by itself, then a group of one member with an offset, as a log.
+void GroupSeeds(Corpus& corpus) {
+  using namespace broker;
+  const TopicPartition at{{}, PartitionIndex(3)};
+  std::string log;
+  auto add = [&](int choice, GroupRecordKind kind, const std::string& value) {
+    GroupRecordKey key;
+    key.kind = kind;
+    key.group = "g";
+    if (kind == GroupRecordKind::kOffset) key.partition = at;
+    if (kind >= GroupRecordKind::kMember) key.member = "m";
+    const std::string bytes = Encode(key);
+    corpus.Add(Choice(13) + bytes);
+    corpus.Add(Choice(choice) + value);
+    log += Choice(static_cast<int>(bytes.size())) + bytes + Choice(0) + Choice(static_cast<int>(value.size())) + value;
+  };
+  CommittedOffset offset;
+  offset.offset = Offset(42);
+  offset.topic = "orders";
+  GroupHeader header;
+  header.group_epoch = header.assignment_epoch = MemberEpoch(2);
+  GroupMember member;
+  member.rebalance_timeout_ms = 1000;
+  member.joined_epoch = MemberEpoch(1);
+  member.topics = {"orders"};
+  MemberCurrent current;
+  current.epoch = MemberEpoch(2);
+  current.held[at] = {MemberEpoch(2), false};
+  add(14, GroupRecordKind::kOffset, Encode(offset));
+  add(15, GroupRecordKind::kGroup, Encode(header));
+  add(16, GroupRecordKind::kMember, Encode(member));
+  add(17, GroupRecordKind::kTarget, Encode(MemberTarget{at}));
+  add(18, GroupRecordKind::kCurrent, Encode(current));
+  corpus.Add(Choice(19) + log);
+}
+
 void DiskSeeds(const std::string& root) {
   Corpus corpus(root, "disk_bytes");
   const PartitionId partition(9);
@@ -222,6 +259,7 @@ void DiskSeeds(const std::string& root) {
   corpus.Add(Choice(12) + Choice(2) + "\1\1\4edit\1\1\4edit" + std::string(16, '\0'));
   // One record up to the last bytes of a block, which hold no header; then another and zeros.
   corpus.Add(Choice(12) + Choice(2) + std::string("\1\0\x7F\xF4\1\1\4edit", 10) + std::string(16, '\0'));
+  GroupSeeds(corpus);
   corpus.Add(Choice(11) + '\0' + Choice(static_cast<int>(snapshot.size())) + snapshot + std::string("\1\2\0\1\3\1\0\x0A\0\5\1\4\3\2\1", 15));
 }
 

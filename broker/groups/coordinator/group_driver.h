@@ -14,6 +14,7 @@
 #include "broker/groups/coordinator/group_view.h"
 #include "broker/groups/group_core.h"
 #include "broker/metadata/cluster_image.h"
+#include "broker/metadata/internal_topics.h"
 #include "broker/replication/outbox.h"
 #include "broker/replication/partition_table.h"
 #include "storage/base/clock.h"
@@ -22,11 +23,8 @@ namespace cordwood::broker {
 
 class GroupLoop;
 
-inline constexpr std::string_view kOffsetsTopic = "__consumer_offsets";
-
 struct GroupDriverOptions {
   GroupCoreOptions groups;
-  std::int64_t heartbeat_interval_ms = 5'000;          // what members are told
   std::size_t inputs_max = 256 * 1024;                 // in the inbox
   std::size_t input_bytes_max = 64 * 1024 * 1024;      // the same, in bytes
   std::size_t groups_max = 100'000;
@@ -41,7 +39,7 @@ using OffsetsTopicMaker = std::function<void(std::function<void(Status)> done)>;
 //
 // Errors that any of the calls below may give, and all groups of a partition of the offsets topic get at once: COORDINATOR_LOAD_IN_PROGRESS (try again),
 // COORDINATOR_NOT_AVAILABLE (its log cannot be read or written; try again), THROTTLED (the inbox is full, nothing was done), SHUTTING_DOWN. A change
-// whose append failed ends with COORDINATOR_NOT_AVAILABLE: it may have been done or not.
+// whose append failed without leaving anything ends with COORDINATOR_NOT_AVAILABLE, one that may have been done or not with REQUEST_TIMED_OUT.
 //
 // Callbacks (`done`, `look`) come exactly once, on the driver's thread or, where nothing could be handed to it, on the caller's before the call returns: they must not
 // block, and hand over what takes long.
@@ -51,7 +49,7 @@ class GroupDriver {
   GroupDriver(const GroupDriverOptions& options, const PartitionTable& table, OffsetsTopicMaker make_offsets_topic, Clock& clock);
   ~GroupDriver();
 
-  // A network thread. Its number goes into its stream ids and requests: see GroupPort.
+  // A network thread. Its number goes into its stream ids: see GroupPort.
   GroupPort AddListener(Outbox* outbox, GroupListener* listener);
   void Start();
   // Ends every stream with SHUTTING_DOWN, waits for appends that are under way, joins. Before the shards stop. Members stay members.
@@ -64,8 +62,8 @@ class GroupDriver {
   // refused (THROTTLED, SHUTTING_DOWN).
   Status Send(std::unique_ptr<GroupInput>& input);
 
-  // Offsets without a stream. `event.request` is the driver's to set.
-  void Commit(std::string group, CommitOffsets event, std::function<void(std::vector<Status>)> done);
+  // Offsets without a stream. `event.request` is the driver's to set. One status for each entry; or why none of them counts (INVALID_GROUP_ID, and as above).
+  void Commit(std::string group, CommitOffsets event, std::function<void(StatusOr<std::vector<Status>>)> done);
   // Committed offsets that are durable. A group that does not exist has none.
   void Fetch(std::string group, std::function<void(StatusOr<FetchedOffsets>)> done);
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "broker/handlers/control/topic_answers.h"
+#include "broker/metadata/internal_topics.h"
 
 namespace cordwood::broker {
 namespace {
@@ -46,6 +47,7 @@ StatusOr<cordwood::v1::CreateTopicResponse> AdminHandler::CreateTopic(const cord
   spec.name = request.name();
   spec.partitions = request.partitions() == 0 ? default_partitions_ : request.partitions();
   spec.replication_factor = request.replication_factor();
+  CORDWOOD_RETURN_IF_ERROR(CheckNotInternal(spec.name));
   CORDWOOD_ASSIGN_OR_RETURN(spec.configs, ConfigMapOf(request.configs()));
   CORDWOOD_ASSIGN_OR_RETURN(const ClusterImage::TopicPtr topic, strand_.CreateTopic(spec, request.validate_only()));
   cordwood::v1::CreateTopicResponse response;
@@ -60,6 +62,7 @@ StatusOr<cordwood::v1::DeleteTopicResponse> AdminHandler::DeleteTopic(const cord
     CORDWOOD_ASSIGN_OR_RETURN(const ClusterImage::TopicPtr topic, FindTopic(*strand_.image(), name, request.topic_id()));
     name = topic->name;
   }
+  CORDWOOD_RETURN_IF_ERROR(CheckNotInternal(name));
   CORDWOOD_RETURN_IF_ERROR(strand_.DeleteTopic(name, id));
   return cordwood::v1::DeleteTopicResponse();
 }
@@ -87,6 +90,7 @@ StatusOr<cordwood::v1::DescribeTopicResponse> AdminHandler::DescribeTopic(const 
 }
 
 StatusOr<cordwood::v1::CreatePartitionsResponse> AdminHandler::CreatePartitions(const cordwood::v1::CreatePartitionsRequest& request) const {
+  CORDWOOD_RETURN_IF_ERROR(CheckNotInternal(request.name()));
   CORDWOOD_ASSIGN_OR_RETURN(const ClusterImage::TopicPtr topic, strand_.CreatePartitions(request.name(), request.total()));
   cordwood::v1::CreatePartitionsResponse response;
   FillTopicDescription(*topic, table_, *response.mutable_topic());
@@ -94,6 +98,7 @@ StatusOr<cordwood::v1::CreatePartitionsResponse> AdminHandler::CreatePartitions(
 }
 
 StatusOr<cordwood::v1::AlterTopicConfigResponse> AdminHandler::AlterTopicConfig(const cordwood::v1::AlterTopicConfigRequest& request) const {
+  CORDWOOD_RETURN_IF_ERROR(CheckNotInternal(request.name()));
   CORDWOOD_ASSIGN_OR_RETURN(const ConfigMap set, ConfigMapOf(request.set()));
   const std::vector<std::string> reset(request.reset().begin(), request.reset().end());
   for (const std::string& key : reset) {

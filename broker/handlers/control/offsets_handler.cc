@@ -10,6 +10,7 @@
 #include <string>
 #include <utility>
 
+#include "broker/metadata/internal_topics.h"
 #include "broker/replication/shard_driver.h"
 #include "broker/replication/shard_turn.h"
 #include "storage/record/record_batch.h"
@@ -142,7 +143,11 @@ Status OffsetsHandler::Answer(const ListQuery& query, const ReplicaHandle& repli
 
 StatusOr<cordwood::v1::DeleteRecordsResponse> OffsetsHandler::DeleteRecords(const cordwood::v1::DeleteRecordsRequest& request) const {
   CORDWOOD_RETURN_IF_ERROR(CheckCount(request.targets_size(), kDeleteRecordsTargetsMax, "targets"));
-  const auto partitions = FindAll(request.targets(), [](const auto& target) { return target.partition(); });
+  auto partitions = FindAll(request.targets(), [](const auto& target) { return target.partition(); });
+  for (auto& partition : partitions) {
+    if (!partition.ok()) continue;
+    if (Status ours = CheckNotInternal(partition->topic->name); !ours.ok()) partition = std::move(ours);
+  }
   const std::vector<ReplicaHandlePtr> replicas = ReplicasOf(partitions);
   const std::vector<Status> outcomes = OnShards(replicas, &ShardDriver::RunAndWait, [&](ShardTurn& turn, std::size_t i) -> Status {
     CORDWOOD_RETURN_IF_ERROR(turn.Open(replicas[i]).status());

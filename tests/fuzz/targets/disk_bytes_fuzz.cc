@@ -2,10 +2,13 @@
 // Whatever the disk may hand back: keys, values of metadata keys, side headers, the files beside a shard, the metadata store's entries.
 #include <rocksdb/env.h>
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 
+#include "broker/groups/group_records.h"
+#include "broker/groups/group_state.h"
 #include "broker/metadata/image_builder.h"
 #include "storage/base/check.h"
 #include "storage/base/crc32c.h"
@@ -126,6 +129,26 @@ void CheckMetadata(FuzzInput* in) {
   }
 }
 
+// Records as a coordinator replays them: it may have the state, and then its records are that state again, or says why not.
+void CheckGroupLog(FuzzInput* in) {
+  broker::GroupState state("g");
+  while (!in->done()) {
+    const std::string key_bytes = in->Text();
+    const StatusOr<broker::GroupRecordKey> key = broker::DecodeGroupRecordKey(key_bytes);
+    const bool tombstone = in->Flag();
+    const std::string value = in->Text();
+    if (!key.ok() || key->group != "g") continue;
+    const Status applied = state.Apply(*key, tombstone ? std::nullopt : std::optional<std::string_view>(value));
+    if (!applied.ok()) return CheckIsStorageError(applied);
+  }
+  if (const Status whole = state.FinishReplay(); !whole.ok()) return CheckIsStorageError(whole);
+  CORDWOOD_CHECK(state.Invariants().ok());
+  broker::GroupState again("g");
+  const std::map<std::string, std::string> snapshot = state.Snapshot();
+  for (const auto& [key, value] : snapshot) CORDWOOD_CHECK(again.Apply(broker::DecodeGroupRecordKey(key).value(), value).ok());
+  CORDWOOD_CHECK(again.FinishReplay().ok() && again.Snapshot() == snapshot);
+}
+
 }  // namespace
 }  // namespace cordwood::testing
 
@@ -133,7 +156,7 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
   using namespace cordwood;
   using namespace cordwood::testing;
   FuzzInput in(bytes, size);
-  const std::size_t reader = in.Below(13);
+  const std::size_t reader = in.Below(20);
   const std::string_view rest = in.rest();
   switch (reader) {
     case 0: CheckKeys(rest); break;
@@ -149,6 +172,13 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
     case 10: CheckEpochs(&in); break;
     case 11: CheckProducers(&in); break;
     case 12: CheckManifest(&in); break;
+    case 13: CheckValue(broker::DecodeGroupRecordKey(rest), rest); break;
+    case 14: CheckValue(broker::DecodeCommittedOffset(rest), rest); break;
+    case 15: CheckValue(broker::DecodeGroupHeader(rest), rest); break;
+    case 16: CheckValue(broker::DecodeGroupMember(rest), rest); break;
+    case 17: CheckValue(broker::DecodeMemberTarget(rest), rest); break;
+    case 18: CheckValue(broker::DecodeMemberCurrent(rest), rest); break;
+    case 19: CheckGroupLog(&in); break;
   }
   return 0;
 }

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "broker/server/group_setup.h"
+
+#include <algorithm>
+#include <cstddef>
+
+#include "broker/server/event_log.h"
+
+namespace cordwood::broker {
+
+GroupDriverOptions GroupDriverOptionsOf(const BrokerConfig& config) {
+  GroupDriverOptions options;
+  options.groups.session_timeout_ms = config.group_session_timeout_ms;
+  options.groups.members_max = static_cast<std::size_t>(config.group_members_max);
+  options.groups.offsets_retention_ms = config.offsets_retention_minutes * 60'000;
+  options.warn = [](std::string_view text) { LogEvent(EventLevel::kError, text); };
+  return options;
+}
+
+GroupDoorsOptions GroupDoorsOptionsOf(const BrokerConfig& config) {
+  GroupDoorsOptions options;
+  options.session_timeout_ms = config.group_session_timeout_ms;
+  options.heartbeat_interval_ms = std::min(config.group_heartbeat_interval_ms, config.group_session_timeout_ms / 3);
+  return options;
+}
+
+TopicSpec OffsetsTopicSpec(const BrokerConfig& config) {
+  TopicSpec spec;
+  spec.name = kOffsetsTopic;
+  spec.partitions = static_cast<std::int32_t>(config.offsets_partitions);
+  spec.configs = {{"durability", config.offsets_durability}, {"retention.ms", "-1"}, {"retention.bytes", "-1"}};  // the newest of each key is to stay
+  return spec;
+}
+
+}  // namespace cordwood::broker
