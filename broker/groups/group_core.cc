@@ -97,10 +97,12 @@ void GroupCore::Insert(const JoinGroup& join) {
 void GroupCore::Succeed(const JoinGroup& join, const std::string& predecessor) {
   const GroupState::Member old = *state_.Find(predecessor);
   const std::vector<std::string> old_matches = sessions_.at(predecessor).pattern_topics;
-  Forget(predecessor, predecessor == join.member
+  const Status why = predecessor == join.member
       ? Refusal(Reason::kFencedMemberEpoch, absl::StrCat("member ", predecessor, " joined anew"))
       : Refusal(Reason::kFencedInstanceId, absl::StrCat("member ", join.member, " has taken over group.instance.id ", join.instance_id, " from ",
-                                                        predecessor)));
+                                                        predecessor));
+  if (attached(predecessor)) RememberFenced(predecessor, why);  // else it is a restart
+  Forget(predecessor, why);
   Advance();
   Insert(join);
   const GroupMember& record = state_.Find(join.member)->record;
@@ -214,6 +216,7 @@ void GroupCore::On(const LoseStream& event) {
 void GroupCore::Remove(const std::string& member, const Status& why, const std::string& change) {
   std::vector<TopicPartition> freed;
   for (const auto& [at, held] : state_.Find(member)->current.held) freed.push_back(at);
+  if (!why.ok()) RememberFenced(member, why);
   Forget(member, why);
   Change(change);
   HandOver(freed, change);
@@ -224,6 +227,12 @@ void GroupCore::Remove(const std::string& member, const Status& why, const std::
   state_.SetHeader(header);
   wants_target_ = false;
   changes_.clear();
+}
+
+void GroupCore::RememberFenced(const std::string& member, const Status& why) {
+  if (fenced_.size() == kFencedRememberedMax) fenced_.pop_front();
+  const GroupMember& record = state_.Find(member)->record;
+  fenced_.push_back({member, record.instance_id, record.client, MessageOf(why), now_.monotonic_ms});
 }
 
 void GroupCore::Forget(const std::string& member, const Status& why) {

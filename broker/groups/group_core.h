@@ -2,7 +2,9 @@
 // Decides, for one group, who its members are, which partitions each may have, and which commits count: pure. Source: KIP-848, KIP-1251.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <memory>
 #include <set>
@@ -19,6 +21,16 @@ struct GroupCoreOptions {
   std::size_t members_max = 10'000;
   std::int64_t offsets_retention_ms = 7LL * 24 * 3600 * 1000;  // of a group without members; negative: for ever
 };
+
+// A member that was put out: it was silent too long, did not give up a partition in time, or another took its place while it lived.
+struct FencedMemberRecord {
+  std::string member;
+  std::string instance_id;
+  std::string client;
+  std::string why;
+  std::int64_t monotonic_ms = 0;
+};
+inline constexpr std::size_t kFencedRememberedMax = 8;
 
 // Life of a partition: free -> held by a member (told that it has it) -> revoking (told to give it up) -> free, when the member's heartbeat says so under
 // the epoch of that target, or when the member is fenced. Only a free one is given to the next.
@@ -52,6 +64,8 @@ class GroupCore {
   // Reset partitions whose owner has not yet confirmed the new position.
   const std::map<TopicPartition, PositionEpoch>& awaiting_positions() const { return awaiting_positions_; }
   bool attached(const std::string& member) const;
+  // The last few, the latest at the end; since the group was activated.
+  const std::deque<FencedMemberRecord>& fenced() const { return fenced_; }
   Status Invariants() const;
 
  private:
@@ -90,6 +104,7 @@ class GroupCore {
   bool TakeWish(const std::string& member, const GroupSubscription& subscription, AssignorKind assignor);
   void Remove(const std::string& member, const Status& why, const std::string& change);
   void Forget(const std::string& member, const Status& why);
+  void RememberFenced(const std::string& member, const Status& why);
   void Attach(const std::string& member, StreamId stream);
   void Detach(const std::string& member, const Status& why);
 
@@ -136,6 +151,7 @@ class GroupCore {
   std::map<StreamId, std::string> streams_;       // attached ones
   std::shared_ptr<const TopicView> topics_;       // null before ActivateGroup
   std::map<TopicPartition, PositionEpoch> awaiting_positions_;
+  std::deque<FencedMemberRecord> fenced_;         // at most kFencedRememberedMax
   std::vector<std::string> changes_;              // that the next target answers
   bool wants_target_ = false;
   std::optional<std::int64_t> expiry_timer_ms_;   // as armed

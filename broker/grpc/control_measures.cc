@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The synchronous methods of Log, Admin and Health.
+// The synchronous methods of Log, Admin, GroupAdmin, ExternalScaler and Health.
 #include "broker/grpc/control_measures.h"
 
 namespace cordwood::broker {
@@ -7,7 +7,9 @@ namespace {
 
 constexpr std::string_view kMethods[] = {"ListOffsets",      "DeleteRecords", "InitProducer",  "GetMetadata",      "OffsetForLeaderEpoch",
                                          "CreateTopic",      "DeleteTopic",   "ListTopics",    "DescribeTopic",    "CreatePartitions",
-                                         "AlterTopicConfig", "DescribeBroker", "DescribeCluster", "Check", "Other"};
+                                         "AlterTopicConfig", "DescribeBroker", "DescribeCluster", "ListGroups",    "DescribeGroup",
+                                         "DeleteGroup",      "ResetOffsets",  "ExplainGroup",  "IsActive",         "GetMetricSpec",
+                                         "GetMetrics",       "Check",         "Other"};
 
 }  // namespace
 

@@ -51,7 +51,7 @@ class Families {
    private:
     prometheus::MetricFamily& family_;
   };
-  // Names: cordwood_…, base units; a counter's ends in _total, a histogram's in _seconds.
+  // Names: cordwood_…, base units; a counter's ends in _total, a histogram's in _seconds, and so does that of a gauge that is a time.
   Family Counter(std::string_view name, std::string_view help) { return Named(name, help, prometheus::MetricType::Counter); }
   Family Gauge(std::string_view name, std::string_view help) { return Named(name, help, prometheus::MetricType::Gauge); }
   Family Histogram(std::string_view name, std::string_view help) { return Named(name, help, prometheus::MetricType::Histogram); }

@@ -11,11 +11,13 @@
 #include <vector>
 
 #include "broker/grpc/control/admin_service.h"
+#include "broker/grpc/control/group_admin_service.h"
 #include "broker/grpc/grpc_server.h"
 #include "broker/grpc/groups/groups_service.h"
 #include "broker/grpc/control/health_service.h"
 #include "broker/grpc/log_doors.h"
 #include "broker/grpc/control/log_service.h"
+#include "broker/grpc/control/scaler_service.h"
 #include "broker/grpc/log_wire.h"
 #include "broker/handlers/control/admin_handler.h"
 #include "broker/handlers/control/cluster_handler.h"
@@ -119,7 +121,10 @@ struct Broker::Parts {
   std::vector<std::unique_ptr<GroupDoors>> group_doors;  // one per network thread
 
   std::unique_ptr<OffsetsHandler> offsets;
+  std::unique_ptr<LagDriver> lag;
   std::unique_ptr<AdminHandler> admin;
+  std::unique_ptr<GroupAdminHandler> group_admin;
+  std::unique_ptr<ScalerHandler> scaler;
   std::unique_ptr<ClusterHandler> cluster;
   std::unique_ptr<GrpcServer> grpc;
 
@@ -246,6 +251,10 @@ Status Broker::StartServing() {
   Parts& p = *parts_;
   p.offsets = std::make_unique<OffsetsHandler>([&p] { return p.strand->image(); }, p.partitions);
   p.admin = std::make_unique<AdminHandler>(*p.strand, p.partitions, static_cast<std::int32_t>(config_.default_partitions));
+  p.lag = std::make_unique<LagDriver>(*p.groups, p.partitions, LagDriverOptionsOf(config_), p.clock);
+  p.group_admin = std::make_unique<GroupAdminHandler>(*p.groups, *p.lag, [&p] { return p.strand->image(); }, p.partitions,
+                                                      BrokerId(static_cast<std::int32_t>(config_.broker_id)));
+  p.scaler = std::make_unique<ScalerHandler>(*p.lag);
   BrokerFacts facts;
   facts.id = BrokerId(static_cast<std::int32_t>(config_.broker_id));
   facts.version = kVersion;
@@ -256,10 +265,13 @@ Status Broker::StartServing() {
                                                [this] { return draining_.load(); }, std::move(facts));
   AddHealthChecks();
   AddHealthWatch(p.network, p.health);
+  AddScalerStream(p.network, *p.scaler);
   std::vector<std::unique_ptr<grpc::Service>> services;
   services.push_back(MakeLogService(*p.offsets, *p.cluster));
   services.push_back(MakeAdminService(*p.admin, *p.cluster));
   services.push_back(MakeGroupsService());
+  services.push_back(MakeGroupAdminService(*p.group_admin));
+  services.push_back(MakeScalerService(*p.scaler));
   services.push_back(MakeHealthService(p.health));
   p.grpc = std::make_unique<GrpcServer>(std::move(services));
   GrpcServerOptions options;
@@ -280,7 +292,8 @@ Status Broker::StartServing() {
   serving_ = true;
   AddMetrics(p.metrics, config_,
              {p.shard_list, p.partitions, [&p] { return p.strand->image(); }, p.doors, p.readers, p.budget, p.network, *p.grpc,
-              [&p] { return p.retention->disk_level(); }, p.groups->measures(), p.cleaner->measures()});
+              [&p] { return p.retention->disk_level(); }, p.groups->measures(), p.cleaner->measures(), *p.lag});
+  p.lag->Start();
   p.http.Start();
   return absl::OkStatus();
 }
@@ -337,11 +350,13 @@ Status Broker::Stop(absl::Duration timeout) {
   draining_ = true;
   if (p.grpc != nullptr) {
     if (!p.network.Drain(timeout / 2)) LogEvent(EventLevel::kWarning, "some calls did not end in time and are cut");
+    p.groups->Stop();  // answers those who wait for a group's members
     p.grpc->Shutdown(timeout / 10);
   }
   p.metrics.Close();  // its sources go now
   if (p.cleaner != nullptr) p.cleaner->Stop();
   if (p.retention != nullptr) p.retention->Stop();
+  if (p.lag != nullptr) p.lag->Stop();
   if (p.groups != nullptr) p.groups->Stop();  // may still ask the strand
   p.strand.reset();  // nobody asks for its image any more, and it must not push another to the doors
   p.readers.Stop();

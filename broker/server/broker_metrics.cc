@@ -5,6 +5,7 @@
 #include "broker/grpc/network_families.h"
 #include "broker/metrics/group_families.h"
 #include "broker/metrics/handler_families.h"
+#include "broker/metrics/lag_families.h"
 #include "broker/metrics/process_families.h"
 #include "broker/metrics/shard_families.h"
 #include "broker/server/version.h"
@@ -36,6 +37,7 @@ void AddMetrics(MetricsPage& page, const BrokerConfig& config, const MeasuredPar
   });
   page.Add([data_dir = config.data_dir, level = parts.disk_level](Families& families) { AddDiskFamilies(families, data_dir, level()); });
   page.Add([&groups = parts.groups](Families& families) { AddGroupFamilies(families, groups); });
+  page.Add([&lag = parts.lag](Families& families) { AddLagFamilies(families, *lag.round()); });
   page.AddWithLimits(AddProcessFamilies);
 }
 

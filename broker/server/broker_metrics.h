@@ -9,6 +9,7 @@
 #include "broker/grpc/grpc_server.h"
 #include "broker/grpc/log_doors.h"
 #include "broker/groups/coordinator/group_view.h"
+#include "broker/groups/lag/lag_driver.h"
 #include "broker/metrics/metrics_page.h"
 #include "broker/metrics/topic_families.h"
 #include "broker/replication/upkeep/cleaner_driver.h"
@@ -31,6 +32,7 @@ struct MeasuredParts {
   std::function<DiskLevel()> disk_level;
   const GroupMeasures& groups;
   const CleanerMeasures& cleaner;
+  const LagDriver& lag;
 };
 void AddMetrics(MetricsPage& page, const BrokerConfig& config, const MeasuredParts& parts);
 

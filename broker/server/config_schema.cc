@@ -72,6 +72,8 @@ constexpr auto kKeys = std::to_array<ConfigKey>({
     {"group.consumer.heartbeat.interval.ms", &C::group_heartbeat_interval_ms, "5000",
      "Milliseconds between the heartbeats of a member; members are told a third of the session timeout where that is less.", 100, 600'000},
     {"group.max.size", &C::group_members_max, "10000", "Members of one group.", 1, 100'000},
+    {"group.lag.interval.ms", &C::group_lag_interval_ms, "10000",
+     "Milliseconds between two looks at the lag of all groups, which metrics and rates are made from.", 100, 3'600'000},
     {"offsets.topic.num.partitions", &C::offsets_partitions, "50", "Partitions of `__consumer_offsets`, when it is made; fixed from then on.", 1, 10'000},
     {"offsets.topic.durability", &C::offsets_durability, "fsync", "The durability of `__consumer_offsets`, when it is made: of committed offsets and memberships.", 0, 0,
      Form::kDurability},

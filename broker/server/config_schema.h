@@ -62,6 +62,7 @@ struct BrokerConfig {
   std::int64_t group_session_timeout_ms = 0;
   std::int64_t group_heartbeat_interval_ms = 0;
   std::int64_t group_members_max = 0;
+  std::int64_t group_lag_interval_ms = 0;
   std::int64_t offsets_partitions = 0;
   std::string offsets_durability;
   std::int64_t offsets_retention_minutes = 0;

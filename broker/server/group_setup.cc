@@ -24,6 +24,12 @@ GroupDoorsOptions GroupDoorsOptionsOf(const BrokerConfig& config) {
   return options;
 }
 
+LagDriverOptions LagDriverOptionsOf(const BrokerConfig& config) {
+  LagDriverOptions options;
+  options.interval = absl::Milliseconds(config.group_lag_interval_ms);
+  return options;
+}
+
 TopicSpec OffsetsTopicSpec(const BrokerConfig& config) {
   TopicSpec spec;
   spec.name = kOffsetsTopic;

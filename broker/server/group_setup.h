@@ -4,6 +4,7 @@
 
 #include "broker/grpc/groups/group_doors.h"
 #include "broker/groups/coordinator/group_driver.h"
+#include "broker/groups/lag/lag_driver.h"
 #include "broker/metadata/topic_rules.h"
 #include "broker/server/config_schema.h"
 
@@ -11,6 +12,7 @@ namespace cordwood::broker {
 
 GroupDriverOptions GroupDriverOptionsOf(const BrokerConfig& config);
 GroupDoorsOptions GroupDoorsOptionsOf(const BrokerConfig& config);
+LagDriverOptions LagDriverOptionsOf(const BrokerConfig& config);
 // __consumer_offsets as it is made.
 TopicSpec OffsetsTopicSpec(const BrokerConfig& config);
 

@@ -1,51 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 // cord topic …, cord cluster …, cord broker …: one RPC each, as a table or as its JSON.
-#include <unistd.h>
-
 #include <algorithm>
-#include <cstdio>
-#include <functional>
-#include <iostream>
 #include <string>
 #include <vector>
 
 #include "client/cli/commands.h"
+#include "client/cli/one_call.h"
 #include "client/cli/position.h"
 #include "client/cli/record_format.h"
-#include "client/cli/session.h"
-#include "client/cli/stdout_writer.h"
 #include "client/cli/table.h"
-#include "client/internal/broker_connection.h"
 #include "cordwood/v1/admin.grpc.pb.h"
 #include "cordwood/v1/log.grpc.pb.h"
 #include "storage/base/clock.h"
 
 namespace cordwood::client {
 namespace {
-
-ExitCode PrintText(const GlobalOptions& global, const std::string& text) {
-  StdoutWriter out;
-  out.Write(text);
-  out.Flush();
-  return Report(global, out.status());
-}
-
-void Note(const GlobalOptions& global, const std::string& text) {
-  if (!global.quiet && global.output == OutputForm::kText) std::fprintf(stderr, "%s\n", text.c_str());
-}
-
-// Connects, calls, prints: the shape of every command that is one RPC. `mend` puts right what the answer cannot know.
-template <class Service, class Method, class Request, class Response, class Text>
-ExitCode OneCall(const GlobalOptions& global, Method method, const Request& request, Response* response, Text text,
-                 const std::function<void()>& mend = [] {}) {
-  auto connection = ConnectToBroker(global);
-  if (!connection.ok()) return Report(global, connection.status());
-  const Status status = CallUnary<Service>(**connection, method, request, response);
-  if (!status.ok()) return Report(global, status);
-  mend();
-  if (global.output == OutputForm::kJson) return Report(global, PrintJson(*response));
-  return text();
-}
 
 // "key=value" each.
 Status AddConfigs(const std::vector<std::string>& configs, google::protobuf::RepeatedPtrField<v1::ConfigEntry>* entries) {
@@ -112,19 +81,6 @@ std::string OffsetTable(const v1::TopicDescription& topic) {
                std::to_string(p.high_watermark() - p.log_start())});
   }
   return table.Text();
-}
-
-// On a terminal the name must be typed; elsewhere only --yes does.
-ExitCode Confirm(const GlobalOptions& global, const TopicOptions& options, const std::string& what) {
-  if (options.yes) return kExitOk;
-  if (isatty(STDIN_FILENO) == 0 || isatty(STDERR_FILENO) == 0) {
-    return ReportUsage(global, what + " topic \"" + options.topic + "\" cannot be undone", "say that you mean it with  --yes");
-  }
-  std::fprintf(stderr, "This cannot be undone. Type the topic's name to %s it: ", what.c_str());
-  std::string typed;
-  std::getline(std::cin, typed);
-  if (typed == options.topic) return kExitOk;
-  return ReportUsage(global, "not confirmed; nothing was done");
 }
 
 // The log start that each partition is to have; `wanted` < 0: all of them.
@@ -211,7 +167,7 @@ ExitCode TopicDescribe(const GlobalOptions& global, const TopicOptions& options)
 }
 
 ExitCode TopicRemove(const GlobalOptions& global, const TopicOptions& options) {
-  if (const ExitCode refused = Confirm(global, options, "remove"); refused != kExitOk) return refused;
+  if (const ExitCode refused = Confirm(global, options.yes, "remove", "topic", options.topic); refused != kExitOk) return refused;
   v1::DeleteTopicRequest request;
   request.set_name(options.topic);
   v1::DeleteTopicResponse response;
@@ -255,7 +211,7 @@ ExitCode TopicTrim(const GlobalOptions& global, const TopicOptions& options) {
   const auto position = ParsePosition(options.before, Clock::System().WallMs());
   if (!position.ok()) return ReportUsage(global, "--before: " + MessageOf(position.status()));
   if (position->kind == Position::Kind::kTimestamp) return ReportUsage(global, "--before: trim takes start, end, an offset or -N");
-  if (const ExitCode refused = Confirm(global, options, "trim"); refused != kExitOk) return refused;
+  if (const ExitCode refused = Confirm(global, options.yes, "trim", "topic", options.topic); refused != kExitOk) return refused;
   auto connection = ConnectToBroker(global);
   if (!connection.ok()) return Report(global, connection.status());
   v1::DescribeTopicRequest describe;

@@ -2,8 +2,11 @@
 // The table of exit codes and the shape of error messages.
 #include "client/cli/failure.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstdio>
+#include <iostream>
 
 #include "absl/status/status.h"
 #include "absl/strings/ascii.h"
@@ -34,6 +37,9 @@ std::string HintFor(const GlobalOptions& options, const Status& status) {
     case Reason::kDiskFull: return "free space on the broker's disk, or lower retention.ms or retention.bytes with  cord topic set " + topic;
     case Reason::kMessageTooLarge: return "raise max.message.bytes with  cord topic set " + topic + " -c max.message.bytes=N";
     case Reason::kPoisoned: return "a disk write failed on the broker; see its log, then restart it";
+    case Reason::kGroupIdNotFound: return "list the groups with  cord group ls";
+    case Reason::kNonEmptyGroup: return "see who is in it with  cord group members " + ShellWord(options.group) + ",  and stop them";
+    case Reason::kCoordinatorLoadInProgress: return "the broker is still reading the groups' state; try again in a moment";
     default: break;
   }
   if (status.code() == absl::StatusCode::kUnavailable && IsTransportError(status)) {
@@ -97,6 +103,18 @@ Status NoSuchPartition(const std::string& topic, std::int32_t partition, std::in
 
 ExitCode ReportUsage(const GlobalOptions& options, const std::string& message, const std::string& hint) {
   return Print(options, "INVALID_ARGUMENT", "", message, hint, kExitUsage);
+}
+
+ExitCode Confirm(const GlobalOptions& global, bool yes, const std::string& what, const std::string& kind, const std::string& name) {
+  if (yes) return kExitOk;
+  if (isatty(STDIN_FILENO) == 0 || isatty(STDERR_FILENO) == 0) {
+    return ReportUsage(global, what + " " + kind + " \"" + name + "\" cannot be undone", "say that you mean it with  --yes");
+  }
+  std::fprintf(stderr, "This cannot be undone. Type the %s's name to %s it: ", kind.c_str(), what.c_str());
+  std::string typed;
+  std::getline(std::cin, typed);
+  if (typed == name) return kExitOk;
+  return ReportUsage(global, "not confirmed; nothing was done");
 }
 
 }  // namespace cordwood::client

@@ -37,5 +37,7 @@ ExitCode Report(const GlobalOptions& options, const Status& status, const std::s
 Status NoSuchPartition(const std::string& topic, std::int32_t partition, std::int32_t partitions);
 // A command line that cannot be: exit code 2.
 ExitCode ReportUsage(const GlobalOptions& options, const std::string& message, const std::string& hint = "");
+// Before what cannot be undone, as "remove" of a "topic" named so. Without `yes` the name must be typed on a terminal; elsewhere it is refused. kExitOk: go on.
+ExitCode Confirm(const GlobalOptions& global, bool yes, const std::string& what, const std::string& kind, const std::string& name);
 
 }  // namespace cordwood::client

@@ -16,6 +16,7 @@
 #include "absl/synchronization/mutex.h"
 #include "client/cli/bench/bench_commands.h"
 #include "client/cli/commands.h"
+#include "client/cli/group/group_commands.h"
 #include "client/cli/position.h"
 #include "client/cli/record_format.h"
 #include "client/internal/broker_connection.h"
@@ -40,6 +41,7 @@ struct CommandLine {
   bool internal = false;
   ProduceCommandOptions produce;
   ConsumeCommandOptions consume;
+  GroupOptions group;
   BenchCommandLine bench;
   std::function<ExitCode()> run;
 };
@@ -235,6 +237,7 @@ ExitCode Main(int argc, char** argv) {
   AddTopicCommands(app, line);
   AddProduce(app, line);
   AddConsume(app, line);
+  AddGroupCommands(app, line.global, line.group, line.run);
   AddBenchCommands(app, line.global, line.bench, line.run);
   CLI::App* cluster = app.add_subcommand("cluster", "the brokers as a whole");
   cluster->require_subcommand(1);
@@ -258,7 +261,8 @@ ExitCode Main(int argc, char** argv) {
   const auto timeout = ParseDurationMs(line.timeout);
   if (!timeout.ok() || *timeout == 0) return ReportUsage(line.global, "--timeout: a duration above zero, as 30s");
   line.global.timeout = absl::Milliseconds(*timeout);
-  for (const std::string* topic : {&line.topic.topic, &line.produce.topic, &line.consume.topic}) line.global.topic += *topic;  // one command, one topic
+  for (const std::string* topic : {&line.topic.topic, &line.produce.topic, &line.consume.topic, &line.group.topic}) line.global.topic += *topic;  // one command, one topic
+  line.global.group = line.group.group;
   if (const auto addresses = ParseAddresses(line.global.brokers); !addresses.ok()) return ReportUsage(line.global, MessageOf(addresses.status()));
   return line.run();
 }

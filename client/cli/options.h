@@ -18,6 +18,7 @@ struct GlobalOptions {
   absl::Duration timeout = absl::Seconds(30);  // of a request; of a produced record's acknowledgement
   bool quiet = false;                          // no summary, no progress
   std::string topic;                           // the command's, for hints; empty: it has none
+  std::string group;                           // the same
 };
 
 struct TopicOptions {

@@ -25,7 +25,8 @@ constexpr int kWatchesMax = 256;  // per network thread
 constexpr absl::Duration kLookInterval = absl::Milliseconds(500);
 
 bool IsKnown(const std::string& service) {
-  return service.empty() || service == "readiness" || service == "cordwood.v1.Log" || service == "cordwood.v1.Admin";
+  return service.empty() || service == "readiness" || service == "cordwood.v1.Log" || service == "cordwood.v1.Admin" || service == "cordwood.v1.Groups" ||
+         service == "cordwood.v1.GroupAdmin";
 }
 
 HealthCheckResponse::ServingStatus ReadinessOf(const HealthChecks& checks) {

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+// What operators ask of consumer groups and do to them: the verbs of the GroupAdmin service.
+#pragma once
+
+#include <string>
+
+#include "broker/groups/coordinator/group_driver.h"
+#include "broker/groups/lag/lag_driver.h"
+#include "broker/handlers/control/partition_access.h"
+#include "cordwood/v1/group_admin.pb.h"
+#include "storage/base/reason.h"
+
+namespace cordwood::broker {
+
+inline constexpr absl::Duration kResetConfirmDefault = absl::Seconds(5);
+inline constexpr absl::Duration kResetConfirmMax = absl::Seconds(60);
+
+// Errors: INVALID_GROUP_ID; GROUP_ID_NOT_FOUND, with the nearest name; as GroupDriver's and PlanReset's.
+// Threading: safe from any thread that may block on the disk, on shards and on the groups' driver: never a network or shard thread.
+class GroupAdminHandler {
+ public:
+  GroupAdminHandler(GroupDriver& groups, LagDriver& lag, ImageSource image, const PartitionTable& table, BrokerId self)
+      : groups_(groups), lag_(lag), image_(std::move(image)), table_(table), self_(self) {}
+
+  StatusOr<cordwood::v1::ListGroupsResponse> ListGroups(const cordwood::v1::ListGroupsRequest& request) const;
+  StatusOr<cordwood::v1::DescribeGroupResponse> DescribeGroup(const cordwood::v1::DescribeGroupRequest& request) const;
+  StatusOr<cordwood::v1::DeleteGroupResponse> DeleteGroup(const cordwood::v1::DeleteGroupRequest& request) const;
+  // All or none of the partitions. What a shift counts from is read before the reset, so a commit in between is lost, as any commit before a reset is.
+  StatusOr<cordwood::v1::ResetOffsetsResponse> ResetOffsets(const cordwood::v1::ResetOffsetsRequest& request) const;
+  StatusOr<cordwood::v1::ExplainGroupResponse> ExplainGroup(const cordwood::v1::ExplainGroupRequest& request) const;
+
+ private:
+  StatusOr<GroupSnapshot> Look(const std::string& group) const;
+  Status WithNearestName(const Status& status, const std::string& group) const;
+
+  GroupDriver& groups_;
+  LagDriver& lag_;
+  const ImageSource image_;
+  const PartitionTable& table_;
+  const BrokerId self_;
+};
+
+}  // namespace cordwood::broker

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+// The verbs of GroupAdmin over a real coordinator.
+#include "broker/handlers/control/group_admin_handler.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "broker/groups/coordinator/coordinator_fixture.h"
+
+namespace cordwood::broker {
+namespace {
+
+using ::testing::HasSubstr;
+
+class GroupAdminTest : public CoordinatorFixture {
+ protected:
+  void SetUp() override {
+    auto topic = std::make_shared<TopicImage>();
+    topic->name = "t";
+    topic->id = At("t", 0).topic;
+    topic->partition_count = 2;
+    image_ = std::make_shared<ClusterImage>(Uuid(), 1, std::vector<BrokerImage>{{BrokerId(0), "127.0.0.1", 9600, ""}}, std::vector<ClusterImage::TopicPtr>{topic});
+    lag_ = std::make_unique<LagDriver>(*driver_, *table_, LagDriverOptions(), clock_);
+    admin_ = std::make_unique<GroupAdminHandler>(*driver_, *lag_, [this] { return image_; }, *table_, BrokerId(3));
+  }
+  void CommitAt(const std::string& group) { ASSERT_EQ(Commit(group, CommitOf(0, At("t", 0), 0))->at(0), absl::OkStatus()); }
+  StatusOr<cordwood::v1::DescribeGroupResponse> Describe(const std::string& group) {
+    cordwood::v1::DescribeGroupRequest request;
+    request.set_group(group);
+    return admin_->DescribeGroup(request);
+  }
+  StatusOr<cordwood::v1::ResetOffsetsResponse> Reset(const std::string& group, bool dry_run = false, const std::string& topic = "t") {
+    cordwood::v1::ResetOffsetsRequest request;
+    request.set_group(group);
+    request.set_dry_run(dry_run);
+    request.set_confirm_timeout_ms(-1);
+    auto& target = *request.add_targets();
+    target.set_topic(topic);
+    target.set_start(true);
+    return admin_->ResetOffsets(request);
+  }
+  Status Delete(const std::string& group) {
+    cordwood::v1::DeleteGroupRequest request;
+    request.set_group(group);
+    return admin_->DeleteGroup(request).status();
+  }
+
+  ClusterImagePtr image_;
+  std::unique_ptr<LagDriver> lag_;
+  std::unique_ptr<GroupAdminHandler> admin_;
+};
+
+TEST_F(GroupAdminTest, AGroupIsListedAndDescribed) {
+  CommitAt("billing");
+  const auto list = admin_->ListGroups({});
+  ASSERT_TRUE(list.ok()) << list.status();
+  EXPECT_EQ(list->groups(0).ShortDebugString(), "group: \"billing\" state: \"empty\" committed_partitions: 1");
+  const auto group = Describe("billing");
+  ASSERT_TRUE(group.ok()) << group.status();
+  EXPECT_EQ(group->coordinator(), 3);
+  EXPECT_EQ(group->partitions(0).topic(), "t");
+}
+
+TEST_F(GroupAdminTest, ANameThatIsNearlyRightIsAnsweredWithTheRightOne) {
+  CommitAt("billing");
+  EXPECT_EQ(ReasonOf(Describe("biling").status()), Reason::kGroupIdNotFound);
+  EXPECT_THAT(MessageOf(Describe("biling").status()), HasSubstr("no group \"biling\"; did you mean \"billing\"?"));
+  EXPECT_THAT(MessageOf(Delete("biling")), HasSubstr("did you mean \"billing\"?"));
+}
+
+TEST_F(GroupAdminTest, AGroupIdHasOneTo255Bytes) {
+  for (const std::string& group : {std::string(), std::string(256, 'g')}) {
+    EXPECT_EQ(ReasonOf(Describe(group).status()), Reason::kInvalidGroupId);
+    EXPECT_EQ(ReasonOf(Reset(group).status()), Reason::kInvalidGroupId);
+    EXPECT_EQ(ReasonOf(Delete(group)), Reason::kInvalidGroupId);
+  }
+}
+
+TEST_F(GroupAdminTest, AResetMovesEachPartitionToANewPositionEpoch) {
+  CommitAt("g");
+  const auto reset = Reset("g");
+  ASSERT_TRUE(reset.ok()) << reset.status();
+  ASSERT_EQ(reset->answers_size(), 2);
+  EXPECT_TRUE(reset->answers(0).has_before());
+  EXPECT_FALSE(reset->answers(1).has_before());
+  EXPECT_EQ(reset->answers(1).position_epoch(), 1u);
+  EXPECT_EQ(Describe("g")->partitions_size(), 2);
+}
+
+TEST_F(GroupAdminTest, ADryRunChangesNothing) {
+  CommitAt("g");
+  EXPECT_EQ(Reset("g", /*dry_run=*/true)->answers_size(), 2);
+  EXPECT_EQ(Describe("g")->partitions_size(), 1);
+  EXPECT_EQ(Describe("g")->partitions(0).position_epoch(), 0u);
+}
+
+TEST_F(GroupAdminTest, AResetThatCannotBeChangesNothing) {
+  CommitAt("g");
+  EXPECT_EQ(ReasonOf(Reset("g", false, "tt").status()), Reason::kUnknownTopicOrPartition);
+  EXPECT_EQ(Describe("g")->partitions(0).position_epoch(), 0u);
+}
+
+TEST_F(GroupAdminTest, AnOwnerThatDidNotConfirmIsNamed) {
+  const StreamId stream = Join("g", "m");
+  EXPECT_THAT(Next(stream), HasSubstr("elcome"));
+  const auto reset = Reset("g");
+  ASSERT_TRUE(reset.ok()) << reset.status();
+  EXPECT_EQ(reset->answers(0).unconfirmed_member(), "m");
+}
+
+TEST_F(GroupAdminTest, OnlyAGroupWithoutMembersIsDeleted) {
+  CommitAt("g");
+  EXPECT_EQ(Delete("g"), absl::OkStatus());
+  EXPECT_EQ(ReasonOf(Describe("g").status()), Reason::kGroupIdNotFound);
+  Join("h", "m");
+  EXPECT_EQ(ReasonOf(Delete("h")), Reason::kNonEmptyGroup);
+}
+
+TEST_F(GroupAdminTest, AnExplanationSaysThatNobodyReads) {
+  CommitAt("g");
+  cordwood::v1::ExplainGroupRequest request;
+  request.set_group("g");
+  const auto explained = admin_->ExplainGroup(request);
+  ASSERT_TRUE(explained.ok()) << explained.status();
+  EXPECT_EQ(explained->findings(0).code(), "no_member");
+}
+
+}  // namespace
+}  // namespace cordwood::broker

@@ -1,0 +1,103 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""`cord consume -g`: processes that share a topic, what they commit, how they end."""
+import signal
+import subprocess
+
+from cord_fixture import CordCase, OPTIONS, main, wait_until
+
+
+class CordGroupTest(CordCase):
+    settings = ("group.consumer.session.timeout.ms=2000", "group.consumer.heartbeat.interval.ms=300", "offsets.topic.num.partitions=4")
+
+    def member(self, topic, group, *args, name):
+        out = open(self.dir / f"{topic}-{name}", "wb")
+        process = subprocess.Popen([f"{OPTIONS.bin}/cord", "consume", topic, "-g", group, "-F", "%p %o %v\\n", *args], stdout=out, stderr=subprocess.PIPE, env=self.environment())
+        self.addCleanup(process.stderr.close)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        self.addCleanup(out.close)
+        process.lines = lambda: (self.dir / f"{topic}-{name}").read_bytes().splitlines()
+        return process
+
+    def produce(self, topic, first, count):
+        self.ok("produce", topic, "--key-delim", ":", stdin=b"".join(b"%d:%d\n" % (i, i) for i in range(first, first + count)))
+
+    def stop(self, member, how=signal.SIGTERM):
+        member.send_signal(how)
+        self.assertEqual(member.wait(30), 0, member.stderr.read())
+
+    def test_a_group_goes_on_where_it_was(self):
+        topic = self.topic(2)
+        self.produce(topic, 0, 20)
+        first = self.ok("consume", topic, "-g", topic, "-n", 15, "-F", "%v\\n").out.split()
+        second = self.ok("consume", topic, "-g", topic, "-n", 5, "-F", "%v\\n").out.split()
+        self.assertCountEqual(map(int, first + second), range(20))
+
+    def test_members_share_and_signals_commit_and_leave(self):
+        topic = self.topic(4)
+        members = [self.member(topic, topic, name=name) for name in "ab"]
+        lines = lambda: [line for member in members for line in member.lines()]
+        self.produce(topic, 0, 1)
+        wait_until(lines, "a member reads")
+        self.produce(topic, 1, 400)
+        wait_until(lambda: len(lines()) >= 401, "all is read")
+        self.stop(members[0])
+        self.produce(topic, 401, 100)
+        wait_until(lambda: len(lines()) >= 501, "the other has all partitions")
+        self.stop(members[1], signal.SIGINT)
+        values = sorted(int(line.split()[2]) for line in lines())
+        self.assertEqual(values, list(range(501)))
+        self.produce(topic, 501, 1)
+        self.assertEqual(self.ok("consume", topic, "-g", topic, "-n", 1, "-F", "%v\\n").out, b"501\n")
+
+    def test_a_killed_member_is_replaced_and_nothing_is_lost(self):
+        topic = self.topic(4)
+        members = [self.member(topic, topic, name=name) for name in "ab"]
+        lines = lambda: {line for member in members for line in member.lines()}
+        self.produce(topic, 0, 200)
+        wait_until(lambda: len(lines()) >= 200, "all is read")
+        members[0].kill()
+        members.append(self.member(topic, topic, name="c"))
+        self.produce(topic, 200, 200)
+        wait_until(lambda: {int(line.split()[2]) for line in lines()} == set(range(400)), "what the dead one had is read")
+        for member in members[1:]:
+            self.stop(member)
+
+    def test_without_commit_it_comes_again(self):
+        topic = self.topic()
+        self.produce(topic, 0, 3)
+        for _ in range(2):
+            self.assertEqual(self.ok("consume", topic, "-g", topic, "--no-commit", "-n", 3, "-F", "%v\\n").out, b"0\n1\n2\n")
+
+    def test_where_a_new_group_begins(self):
+        topic = self.topic()
+        self.produce(topic, 0, 2)
+        self.assertEqual(self.ok("consume", topic, "-g", "early", "-n", 2, "-F", "%v\\n").out, b"0\n1\n")
+        error = self.fails(1, "consume", topic, "-g", "strict", "--reset", "error", "-n", 1)
+        self.assertIn(f"group strict has no committed offset for {topic}-0", error)
+        self.assertIn("hint: choose where to begin: --reset earliest or --reset latest", error)
+        late = self.member(topic, "late", "--reset", "latest", "-n", "1", name="late")
+        wait_until(lambda: self.produce(topic, 2, 1) or late.lines(), "it reads what came after it")
+        self.assertEqual(late.wait(30), 0)
+        self.assertTrue(late.lines()[0].startswith(b"0 "))
+        self.assertTrue(late.lines()[0].endswith(b" 2"))
+
+    def test_a_restart_under_its_name_takes_its_place(self):
+        topic = self.topic()
+        self.produce(topic, 0, 1)
+        self.ok("consume", topic, "-g", topic, "--instance-id", "i1", "-n", 1)
+        self.produce(topic, 1, 1)
+        self.assertEqual(self.ok("consume", topic, "-g", topic, "--instance-id", "i1", "-n", 1, "-F", "%v\\n").out, b"1\n")
+
+    def test_what_does_not_go_together(self):
+        for args in (["-g", "g", "--from", "start"], ["-g", "g", "--to", "end"], ["-g", "g", "-p", "0"], ["--reset", "latest"], ["--instance-id", "i"], ["--no-commit"],
+                     ["-g", ""], ["-g", "g", "--reset", "never"]):
+            self.fails(2, "consume", "t", *args)
+
+    def test_a_topic_that_is_not_there(self):
+        self.fails(3, "consume", "nothing", "-g", "g", "-n", 1)
+
+
+if __name__ == "__main__":
+    main()
