@@ -286,6 +286,7 @@ Status Broker::Stop(absl::Duration timeout) {
   Parts& p = *parts_;
   draining_ = true;
   if (p.grpc != nullptr) {
+    p.grpc->StopListening();
     if (!p.network.Drain(timeout / 2)) LogEvent(EventLevel::kWarning, "some calls did not end in time and are cut");
     p.grpc->Shutdown(timeout / 10);
   }
