@@ -12,6 +12,7 @@
 #include "storage/base/coding.h"
 #include "storage/log/keys.h"
 #include "storage/shard/internal/deletion_pace.h"
+#include "storage/shard/internal/flush_pace.h"
 #include "storage/shard/internal/rocksdb_access.h"
 #include "storage/shard/internal/shard_poison.h"
 #include "storage/shard/internal/synced_file.h"
@@ -97,6 +98,7 @@ Status ShardStore::WriteDurably(WriteGroup& group) {
 // The memtables go to table files first, so that the next start has nothing to replay.
 Status ShardStore::Close() {
   CORDWOOD_RETURN_IF_ERROR(Sync());
+  FlushPace::Lift(db_->GetOptions());
   rocksdb::FlushOptions flush;
   flush.allow_write_stall = true;
   const rocksdb::Status flushed = db_->Flush(flush);
