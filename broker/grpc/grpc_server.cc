@@ -48,6 +48,9 @@ Status GrpcServer::Start(const GrpcServerOptions& options, NetworkThreads& threa
   builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, options.connection_calls_max);
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, kClientPingIntervalMs);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, static_cast<int>(absl::ToInt64Milliseconds(options.keepalive)));
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, static_cast<int>(absl::ToInt64Milliseconds(options.keepalive_timeout)));
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);  // also while a fetch waits for hours
   // Each waiting synchronous queue is one more thread that the one epoll set may wake for an event of the data plane's.
   builder.SetSyncServerOption(grpc::ServerBuilder::NUM_CQS, 1);
   builder.SetSyncServerOption(grpc::ServerBuilder::MIN_POLLERS, 1);
@@ -75,8 +78,12 @@ Status GrpcServer::Start(const GrpcServerOptions& options, NetworkThreads& threa
   return absl::OkStatus();
 }
 
-void GrpcServer::Shutdown(absl::Duration timeout) {
+void GrpcServer::StopListening() {
   if (acceptor_ != nullptr) acceptor_->Stop();
+}
+
+void GrpcServer::Shutdown(absl::Duration timeout) {
+  StopListening();
   if (server_ != nullptr) server_->Shutdown(std::chrono::system_clock::now() + absl::ToChronoMicroseconds(timeout));
 }
 

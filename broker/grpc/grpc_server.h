@@ -28,6 +28,8 @@ struct GrpcServerOptions {
   // Of what was received and not yet handed over: HTTP/2's windows, messages half arrived. Beyond it streams are reset.
   std::size_t receive_bytes_max = 256 * 1024 * 1024;
   bool channelz = false;
+  // A connection whose peer has gone without a word: asked for a sign of life after so long a silence, and closed after so long without one.
+  absl::Duration keepalive = absl::Seconds(60), keepalive_timeout = absl::Seconds(20);
   int sync_threads_max = 256;  // of all synchronous calls; beyond it they are refused with RESOURCE_EXHAUSTED
 };
 
@@ -42,7 +44,9 @@ class GrpcServer {
   std::uint16_t port() const { return acceptor_->port(); }
   const ConnectionAcceptor& connections() const { return *acceptor_; }
   const ControlMeasures& measures() const { return measures_; }
-  // Listens no more. Refuses new calls, lets open ones finish for `timeout`, then cancels them. The network threads must be running.
+  // Listens no more; what is connected goes on.
+  void StopListening();
+  // The same if it was not done. Refuses new calls, lets open ones finish for `timeout`, then cancels them. The network threads must be running.
   void Shutdown(absl::Duration timeout);
 
  private:

@@ -5,6 +5,9 @@
 #include <gmock/gmock.h>
 #include <grpcpp/create_channel.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <string>
@@ -19,17 +22,21 @@ using ::grpc::health::v1::Health;
 using ::grpc::health::v1::HealthCheckRequest;
 using ::grpc::health::v1::HealthCheckResponse;
 
+GrpcServerOptions QuickKeepalive() {
+  GrpcServerOptions options;
+  options.address = "127.0.0.1:0";
+  options.keepalive = absl::Milliseconds(200);
+  options.keepalive_timeout = absl::Seconds(1);
+  return options;
+}
+
 class GrpcServerTest : public ::testing::Test {
  protected:
   GrpcServerTest() {
     checks_.AddReady("shard-000", [this] { return healthy_ ? absl::OkStatus() : Error(Reason::kPoisoned, "fsync failed"); });
     AddHealthWatch(network_, checks_);
-    std::vector<std::unique_ptr<grpc::Service>> services;
-    services.push_back(MakeHealthService(checks_));
-    server_ = std::make_unique<GrpcServer>(std::move(services));
-    GrpcServerOptions options;
-    options.address = "127.0.0.1:0";
-    EXPECT_EQ(server_->Start(options, network_), absl::OkStatus());
+    server_ = std::make_unique<GrpcServer>(HealthService());
+    EXPECT_EQ(server_->Start(options_, network_), absl::OkStatus());
     network_.Start();
     channel_ = grpc::CreateChannel("127.0.0.1:" + std::to_string(server_->port()), grpc::InsecureChannelCredentials());
     stub_ = Health::NewStub(channel_);
@@ -41,6 +48,22 @@ class GrpcServerTest : public ::testing::Test {
     EXPECT_TRUE(network_.Drain(absl::Seconds(10)));
     server_->Shutdown(absl::Seconds(1));
     network_.Stop();
+  }
+  std::vector<std::unique_ptr<grpc::Service>> HealthService() {
+    std::vector<std::unique_ptr<grpc::Service>> services;
+    services.push_back(MakeHealthService(checks_));
+    return services;
+  }
+  // A TCP connection to the server; -1 if nobody listens.
+  int Connect() const {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    address.sin_port = htons(server_->port());
+    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0) return fd;
+    close(fd);
+    return -1;
   }
   // The status' name, or the error code.
   std::string Check(const std::string& service) {
@@ -65,6 +88,7 @@ class GrpcServerTest : public ::testing::Test {
   bool stopped_ = false;
   HealthChecks checks_;
   ByteBudget budget_;
+  GrpcServerOptions options_ = QuickKeepalive();
   NetworkThreads network_{NetworkOptions(), budget_, Clock::System()};
   std::unique_ptr<GrpcServer> server_;
   std::shared_ptr<grpc::Channel> channel_;
@@ -114,12 +138,8 @@ TEST_F(GrpcServerTest, StopsAtOnceAfterStartingWhateverArrives) {
   for (int round = 0; round < 50; ++round) {
     NetworkThreads network(NetworkOptions(), budget_, Clock::System());
     AddHealthWatch(network, checks_);
-    std::vector<std::unique_ptr<grpc::Service>> services;
-    services.push_back(MakeHealthService(checks_));
-    GrpcServer server(std::move(services));
-    GrpcServerOptions options;
-    options.address = "127.0.0.1:0";
-    ASSERT_EQ(server.Start(options, network), absl::OkStatus());
+    GrpcServer server(HealthService());
+    ASSERT_EQ(server.Start(options_, network), absl::OkStatus());
     network.Start();
     channel_ = grpc::CreateChannel("127.0.0.1:" + std::to_string(server.port()), grpc::InsecureChannelCredentials());
     stub_ = Health::NewStub(channel_);
@@ -130,6 +150,29 @@ TEST_F(GrpcServerTest, StopsAtOnceAfterStartingWhateverArrives) {
     server.Shutdown(absl::ZeroDuration());
     network.Stop();
   }
+}
+
+TEST_F(GrpcServerTest, WhoeverIsConnectedIsServedWhenNobodyListensAnyMore) {
+  EXPECT_EQ(Check(""), "SERVING");
+  server_->StopListening();
+  EXPECT_EQ(Connect(), -1);
+  EXPECT_EQ(Check(""), "SERVING");
+}
+
+// It reads, as its kernel would for a while, and never says anything again: not even that it got the ping.
+TEST_F(GrpcServerTest, APeerThatGivesNoSignOfLifeIsGivenUp) {
+  const int fd = Connect();
+  ASSERT_GE(fd, 0);
+  const timeval patience{20, 0};
+  setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+  const std::string opening("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0", 33);  // an empty SETTINGS frame
+  ASSERT_EQ(send(fd, opening.data(), opening.size(), 0), 33);
+  char bytes[1024];
+  ssize_t n = 0;
+  while ((n = recv(fd, bytes, sizeof bytes, 0)) > 0) {
+  }
+  EXPECT_EQ(n, 0);
+  close(fd);
 }
 
 TEST_F(GrpcServerTest, SecondServerOnTheSamePortIsRefused) {

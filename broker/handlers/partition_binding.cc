@@ -18,7 +18,7 @@ StatusOr<ClusterImage::TopicPtr> FindTopic(const PartitionRef& ref, const Cluste
   ClusterImage::TopicPtr topic = image.FindTopic(std::string_view(ref.topic));
   if (topic == nullptr) {
     CORDWOOD_RETURN_IF_ERROR(CheckTopicName(ref.topic));
-    return image.UnknownTopic(ref.topic);
+    return ClusterImage::UnknownTopic(ref.topic);
   }
   return topic;
 }

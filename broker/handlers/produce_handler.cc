@@ -279,10 +279,11 @@ void ProduceHandler::OnTimeout(Pending& pending) {
   for (ShardAppend* append : pending.appends) {
     if (append->Claim()) GiveUp(pending, *append);
   }
+  const bool by_call = pending.stream->deadline < pending.began + absl::Milliseconds(pending.timeout_ms);
+  const std::string when = by_call ? "before the call's deadline" : "within " + std::to_string(pending.timeout_ms) + " ms";
   for (std::uint32_t i = 0; i < pending.entries.size(); ++i) {
     if (pending.entries[i].settled) continue;
-    Fail(pending, i, Error(Reason::kRequestTimedOut, "not acknowledged within " + std::to_string(pending.timeout_ms) + " ms; it may still be"),
-         nullptr, nullptr);
+    Fail(pending, i, Error(Reason::kRequestTimedOut, "not acknowledged " + when + "; it may still be"), nullptr, nullptr);
   }
   Answer(pending, clock_.Monotonic());
 }

@@ -90,10 +90,11 @@ TEST_F(ProduceHandlerTest, RequestsThatAreWrongAsAWholeAreRefusedAsAWhole) {
   EXPECT_EQ(shard_.Replica("t", 0)->snapshot().log_end, Offset(0));
 }
 
-TEST_F(ProduceHandlerTest, UnknownNamesAreNamedAndTheNearestIsSuggested) {
+// And no nearest one is looked for: thousands of unknown names in one message would hold the thread for seconds.
+TEST_F(ProduceHandlerTest, UnknownNamesAreNamed) {
   CreateTopic("orders", 1);
   EXPECT_EQ(ReasonOfEntry(EntryFor("order", 0, {"a"})), Reason::kUnknownTopicOrPartition);
-  EXPECT_EQ(LastMessage(), "no topic \"order\"; did you mean \"orders\"?");
+  EXPECT_EQ(LastMessage(), "no topic \"order\"");
   EXPECT_EQ(ReasonOfEntry(EntryFor("a/b", 0, {"a"})), Reason::kInvalidTopic);
   ProduceEntry by_id = EntryFor("", 0, {"a"});
   by_id.ref.topic_id = std::string(16, 'x');

@@ -40,13 +40,17 @@ ClusterImage::TopicPtr ClusterImage::FindTopic(const TopicId& id) const {
   return it == by_id_.end() ? nullptr : it->second;
 }
 
-Status ClusterImage::UnknownTopic(std::string_view name) const {
+Status ClusterImage::UnknownTopic(std::string_view name) {
+  return Error(Reason::kUnknownTopicOrPartition, "no topic \"" + std::string(name.substr(0, 249)) + "\"");
+}
+
+Status ClusterImage::UnknownTopicAndNearest(std::string_view name) const {
   std::vector<std::string_view> names;
   names.reserve(topics_.size());
   for (const TopicPtr& topic : topics_) names.push_back(topic->name);
-  std::string message = "no topic \"" + std::string(name.substr(0, 249)) + "\"";
-  if (const auto nearest = NearestName(name, names)) message += "; did you mean \"" + *nearest + "\"?";
-  return Error(Reason::kUnknownTopicOrPartition, std::move(message));
+  const Status unknown = UnknownTopic(name);
+  const auto nearest = NearestName(name, names);
+  return nearest.has_value() ? Error(Reason::kUnknownTopicOrPartition, MessageOf(unknown) + "; did you mean \"" + *nearest + "\"?") : unknown;
 }
 
 }  // namespace cordwood::broker

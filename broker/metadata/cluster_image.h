@@ -61,8 +61,10 @@ class ClusterImage {
   // Deleted, and not yet known to be gone from every disk. Only what stands here may be removed as an orphan: logs whose topic is merely unknown are
   // kept, since it may be the metadata that was lost.
   bool WasDeleted(const TopicId& id) const { return deleted_topics_.contains(id); }
-  // UNKNOWN_TOPIC_OR_PARTITION that suggests the nearest name.
-  Status UnknownTopic(std::string_view name) const;
+  // UNKNOWN_TOPIC_OR_PARTITION.
+  static Status UnknownTopic(std::string_view name);
+  // The same, and suggests the nearest name: a comparison with every topic there is, so never on a network thread, nor for each of many names.
+  Status UnknownTopicAndNearest(std::string_view name) const;
 
  private:
   Uuid cluster_id_;

@@ -168,7 +168,7 @@ TEST_F(MetadataStrandTest, UnreadableTopicStopsTheStartByName) {
 
 TEST_F(MetadataStrandTest, UnknownTopicSuggestsTheNearest) {
   ASSERT_EQ(Create("orders"), absl::OkStatus());
-  EXPECT_THAT(strand_->image()->UnknownTopic("ordesr"), SaysThat("no topic \"ordesr\"; did you mean \"orders\"?"));
+  EXPECT_THAT(strand_->image()->UnknownTopicAndNearest("ordesr"), SaysThat("no topic \"ordesr\"; did you mean \"orders\"?"));
 }
 
 TEST_F(MetadataStrandTest, EveryPartitionIsLedByTheOnlyBroker) {

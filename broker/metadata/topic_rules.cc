@@ -70,7 +70,7 @@ StatusOr<TopicImage> PlanTopic(const ClusterImage& image, const TopicSpec& spec,
 
 StatusOr<TopicImage> PlanPartitions(const ClusterImage& image, const std::string& name, std::int32_t total, const MetadataLimits& limits) {
   const auto topic = image.FindTopic(name);
-  if (topic == nullptr) return image.UnknownTopic(name);
+  if (topic == nullptr) return image.UnknownTopicAndNearest(name);
   if (total <= topic->partition_count) {
     return Error(Reason::kInvalidPartitions, "topic \"" + name + "\" has " + std::to_string(topic->partition_count) +
                                                  " partitions; the new total must be more, not " + std::to_string(total));
@@ -84,7 +84,7 @@ StatusOr<TopicImage> PlanPartitions(const ClusterImage& image, const std::string
 StatusOr<TopicImage> PlanConfig(const ClusterImage& image, const std::string& name, const ConfigMap& set,
                                 const std::vector<std::string>& reset) {
   const auto topic = image.FindTopic(name);
-  if (topic == nullptr) return image.UnknownTopic(name);
+  if (topic == nullptr) return image.UnknownTopicAndNearest(name);
   TopicImage planned = *topic;
   for (const std::string& key : reset) {
     CORDWOOD_RETURN_IF_ERROR(CheckTopicConfigKey(key));
@@ -102,7 +102,7 @@ StatusOr<TopicImage> PlanConfig(const ClusterImage& image, const std::string& na
 
 StatusOr<ClusterImage::TopicPtr> PlanDeletion(const ClusterImage& image, const std::string& name, const std::optional<TopicId>& id) {
   const auto topic = image.FindTopic(name);
-  if (topic == nullptr) return image.UnknownTopic(name);
+  if (topic == nullptr) return image.UnknownTopicAndNearest(name);
   if (id.has_value() && *id != topic->id) {
     return Error(Reason::kUnknownTopicId, "topic \"" + name + "\" has the id " + topic->id.ToString() + ", not " + id->ToString());
   }

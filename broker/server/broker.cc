@@ -349,6 +349,7 @@ Status Broker::Stop(absl::Duration timeout) {
   Parts& p = *parts_;
   draining_ = true;
   if (p.grpc != nullptr) {
+    p.grpc->StopListening();
     if (!p.network.Drain(timeout / 2)) LogEvent(EventLevel::kWarning, "some calls did not end in time and are cut");
     p.groups->Stop();  // answers those who wait for a group's members
     p.grpc->Shutdown(timeout / 10);

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // What recovery believes of a damaged write-ahead log, and when it refuses the shard.
+#include <algorithm>
 #include <fstream>
 #include <map>
 #include <vector>
 
 #include "rocksdb/db.h"
 #include "rocksdb/metadata.h"
+#include "rocksdb/sst_file_manager.h"
 #include "storage/shard/testing/shard_fixture.h"
+#include "tests/support/wait_until.h"
 
 namespace cordwood::testing {
 namespace {
@@ -269,6 +272,91 @@ TEST_F(RecoveryTest, ADamagedOrMissingTableIsNamedAndItsShardOnce) {
     std::filesystem::remove_all(options_.directory);
     std::filesystem::remove(options_.synced_file);
   }
+}
+
+// The deletion of a big file is cut short at any of its steps; the old name comes back where a rename was not yet durable.
+class StumpTest : public RecoveryTest {
+ protected:
+  void KeepCopies(const std::vector<std::string>& extensions) {
+    std::filesystem::create_directory(copies_);
+    for (const auto& entry : std::filesystem::directory_iterator(options_.directory)) {
+      if (std::ranges::find(extensions, entry.path().extension().string()) == extensions.end()) continue;
+      std::filesystem::copy_file(entry.path(), copies_ / entry.path().filename());
+    }
+    ASSERT_FALSE(std::filesystem::is_empty(copies_));
+  }
+  void DropCopiesOfLiveFiles() {
+    std::vector<std::string> live;
+    std::uint64_t manifest_bytes = 0;
+    ASSERT_TRUE(store_->db().GetLiveFiles(live, &manifest_bytes, /*flush_memtable=*/false).ok());
+    for (const std::string& name : live) std::filesystem::remove(copies_.string() + name);
+    for (const char* const extension : {".sst", ".blob"}) {
+      const auto has = [&](const auto& copy) { return copy.path().extension() == extension; };
+      ASSERT_TRUE(std::any_of(std::filesystem::directory_iterator(copies_), std::filesystem::directory_iterator(), has)) << extension;
+    }
+    for (const auto& copy : std::filesystem::directory_iterator(copies_)) {
+      EXPECT_TRUE(WaitUntil([&] { return !std::filesystem::exists(options_.directory / copy.path().filename()); })) << copy.path();
+    }
+  }
+  void ExpectNoStumpIsMissed() {
+    constexpr std::uintmax_t kSteps = 5;
+    for (std::uintmax_t step = 0; step <= kSteps; ++step) {
+      for (const char* const renamed : {"", ".trash"}) {
+        Crash();
+        std::vector<std::string> stumps;
+        for (const auto& copy : std::filesystem::directory_iterator(copies_)) {
+          stumps.push_back(options_.directory + "/" + copy.path().filename().string() + renamed);
+          std::filesystem::copy_file(copy.path(), stumps.back(), std::filesystem::copy_options::overwrite_existing);
+          std::filesystem::resize_file(stumps.back(), copy.file_size() * step / kSteps);
+        }
+        ASSERT_OK(Open());
+        ASSERT_OK(OpenLog());
+        EXPECT_FALSE(store_->recovery().log_cut.has_value());
+        ExpectRecords(records_);
+        for (const std::string& stump : stumps) EXPECT_TRUE(WaitUntil([&] { return !std::filesystem::exists(stump); })) << stump;
+      }
+    }
+  }
+  const std::filesystem::path copies_ = directory_.path() + "/copies";
+  std::int64_t records_ = 0;
+};
+
+TEST_F(StumpTest, OfALogThatAFlushMadeSuperfluousIsNoHole) {
+  Start();
+  for (int i = 0; i < 20; ++i) AppendBytes(10'000);
+  KeepCopies({".log"});
+  ASSERT_TRUE(store_->db().Flush(rocksdb::FlushOptions()).ok());
+  for (int i = 0; i < 20; ++i) AppendBytes(10'000);
+  records_ = log_->log_end().value();
+  Promise();
+  ExpectNoStumpIsMissed();
+}
+
+TEST_F(StumpTest, OfATableOrABlobFileIsNoDamage) {
+  Start();
+  for (int i = 0; i < 20; ++i) AppendBytes(10'000);
+  ASSERT_OK(store_->Reclaim(false));
+  for (int i = 0; i < 20; ++i) AppendBytes(10'000);
+  ASSERT_TRUE(store_->db().Flush(rocksdb::FlushOptions()).ok());
+  KeepCopies({".sst", ".blob"});
+  ASSERT_OK(store_->Reclaim(true));
+  DropCopiesOfLiveFiles();
+  records_ = log_->log_end().value();
+  Promise();
+  ExpectNoStumpIsMissed();
+}
+
+// Counted twice it would stay counted for ever, and beyond a bound no deletion is paced any more.
+TEST_F(RecoveryTest, WhatTheLastRunLeftInTheTrashIsNotCountedAgain) {
+  Start();
+  AppendBytes(100);
+  Crash();
+  const std::string trash = options_.directory + "/000002.log.trash";
+  std::ofstream(trash) << "x";
+  std::filesystem::resize_file(trash, 64 << 20);  // half a second's, were it given back by the pace
+  ASSERT_OK(Open());
+  EXPECT_FALSE(std::filesystem::exists(trash));
+  EXPECT_TRUE(WaitUntil([&] { return store_->db().GetDBOptions().sst_file_manager->GetTotalTrashSize() == 0; }));
 }
 
 TEST_F(RecoveryTest, ADamagedManifestIsDamage) {

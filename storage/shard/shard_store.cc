@@ -11,6 +11,8 @@
 #include "storage/base/check.h"
 #include "storage/base/coding.h"
 #include "storage/log/keys.h"
+#include "storage/shard/internal/deletion_pace.h"
+#include "storage/shard/internal/flush_pace.h"
 #include "storage/shard/internal/rocksdb_access.h"
 #include "storage/shard/internal/shard_poison.h"
 #include "storage/shard/internal/synced_file.h"
@@ -96,6 +98,7 @@ Status ShardStore::WriteDurably(WriteGroup& group) {
 // The memtables go to table files first, so that the next start has nothing to replay.
 Status ShardStore::Close() {
   CORDWOOD_RETURN_IF_ERROR(Sync());
+  FlushPace::Lift(db_->GetOptions());
   rocksdb::FlushOptions flush;
   flush.allow_write_stall = true;
   const rocksdb::Status flushed = db_->Flush(flush);
@@ -170,7 +173,7 @@ std::uint64_t ShardStore::disk_bytes() const {
   std::vector<rocksdb::Env::FileAttributes> files;
   if (!env().GetChildrenFileAttributes(options_.directory, &files).ok()) return 0;
   std::uint64_t bytes = 0;
-  for (const auto& file : files) bytes += file.size_bytes;
+  for (const auto& file : files) bytes += IsTrash(file.name) ? 0 : file.size_bytes;
   return bytes;
 }
 

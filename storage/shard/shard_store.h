@@ -89,7 +89,7 @@ class ShardStore {
   // The running Reclaim() ends soon, later ones at once, with an error; nothing is lost by it. For the way down, from any thread.
   void CancelReclaims() { reclaims_cancelled_.store(true, std::memory_order_relaxed); }
 
-  std::uint64_t disk_bytes() const;  // of table, blob and log files
+  std::uint64_t disk_bytes() const;  // of table, blob and log files; what was given up is not counted while its space comes back
   const ShardOptions& options() const { return options_; }
   rocksdb::DB& db() const { return *db_; }  // for the classes of this room
 

@@ -7,6 +7,7 @@
 #include "storage/base/crc32c.h"
 #include "storage/log/keys.h"
 #include "storage/log/synced_slot.h"
+#include "storage/shard/internal/flush_pace.h"
 #include "storage/shard/partition_catalog.h"
 #include "storage/shard/testing/shard_fixture.h"
 
@@ -45,6 +46,15 @@ TEST_F(ShardStoreTest, ACommittedGroupIsEmptyAgain) {
   ASSERT_OK(store_->Commit(group));
   EXPECT_TRUE(group.empty());
   EXPECT_FALSE(group.sync_asked());
+}
+
+TEST_F(ShardStoreTest, WhoClosesAStoreWaitsForNoPace) {
+  Start();
+  ASSERT_OK(Append("a").status());
+  const auto limiter = store_->db().GetOptions().rate_limiter;
+  clock_.Advance(absl::Hours(24));
+  CloseStore();
+  EXPECT_EQ(limiter->GetBytesPerSecond(), kFlushRateUnlimited);
 }
 
 TEST_F(ShardStoreTest, AThrottledGroupIsKeptAndCommitsLater) {

@@ -1,24 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 // What this machine allows: the baselines beside the serving figures. usage: limit copy DIRECTORY MEGABYTES RECORD_BYTES BATCH_BYTES os|fsync
-//                                                                               limit read DIRECTORY | limit drop DIRECTORY
-#include <arpa/inet.h>
+//        limit exchange DIRECTORY SECONDS MESSAGES_PER_SECOND os|fsync | limit read DIRECTORY | limit drop DIRECTORY
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <filesystem>
 #include <random>
 #include <string>
 #include <string_view>
 #include <thread>
+#include <vector>
 
 #include "storage/base/clock.h"
 #include "storage/record/record_batch_builder.h"
+#include "tests/bench/exchange.h"
+#include "tests/bench/loopback.h"
 #include "tests/bench/measure.h"
 
 namespace cordwood::testing {
@@ -30,49 +30,6 @@ constexpr std::size_t kReadBytes = 1 << 20;
 [[noreturn]] void Die(const char* what) {
   std::perror(what);
   std::exit(1);
-}
-
-int Checked(int result, const char* what) {
-  if (result < 0) Die(what);
-  return result;
-}
-
-struct Pair {
-  int sender = -1;
-  int receiver = -1;
-};
-
-Pair ConnectOverLoopback() {
-  const int listener = Checked(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), "socket");
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof address;
-  Checked(bind(listener, reinterpret_cast<sockaddr*>(&address), size), "bind");
-  Checked(listen(listener, 1), "listen");
-  Checked(getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size), "getsockname");
-  Pair pair;
-  pair.sender = Checked(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), "socket");
-  Checked(connect(pair.sender, reinterpret_cast<sockaddr*>(&address), size), "connect");
-  pair.receiver = Checked(accept(listener, nullptr, nullptr), "accept");
-  close(listener);
-  return pair;
-}
-
-void SendAll(int fd, std::string_view bytes) {
-  while (!bytes.empty()) {
-    const ssize_t n = send(fd, bytes.data(), bytes.size(), 0);
-    if (n <= 0) Die("send");
-    bytes.remove_prefix(static_cast<std::size_t>(n));
-  }
-}
-
-void WriteAll(int fd, std::string_view bytes) {
-  while (!bytes.empty()) {
-    const ssize_t n = write(fd, bytes.data(), bytes.size());
-    if (n <= 0) Die("write");
-    bytes.remove_prefix(static_cast<std::size_t>(n));
-  }
 }
 
 struct CopyOptions {
@@ -103,7 +60,7 @@ void SendBatches(const CopyOptions& options, bool fair, int fd) {
       if (!built.ok()) Die("build");
       batch = *std::move(built);
     }
-    SendAll(fd, batch.view());
+    WriteAll(fd, batch.view());
   }
   shutdown(fd, SHUT_WR);
 }
@@ -136,7 +93,7 @@ void ReceiveGroups(const CopyOptions& options, bool fair, int fd) {
 }
 
 void Copy(const CopyOptions& options, bool fair, const std::string& name, JsonLine* line) {
-  const Pair pair = ConnectOverLoopback();
+  const LoopbackPair pair = ConnectOverLoopback();
   const Span span;
   std::thread sender([&] { SendBatches(options, fair, pair.sender); });
   ReceiveGroups(options, fair, pair.receiver);
@@ -176,9 +133,18 @@ int Main(int argc, char** argv) {
     line.Print();
     return 0;
   }
+  if (command == "exchange" && argc == 6) {
+    ExchangeOptions options{argv[2], std::strtod(argv[3], nullptr), std::strtod(argv[4], nullptr)};
+    options.sync = argv[5] == std::string_view("fsync");
+    if (options.seconds * options.per_second < 10) return 2;
+    std::vector<double> latencies = Exchange(options);
+    JsonLine("exchange").Add("p50_ms", Percentile(latencies, 0.5)).Add("p99_ms", Percentile(latencies, 0.99)).Add("p99_9_ms", Percentile(latencies, 0.999)).Print();
+    return 0;
+  }
   if (command == "read" && argc == 3) return ReadPlainly(argv[2]), 0;
   if (command == "drop" && argc == 3) return DropPageCache(argv[2]), 0;
-  std::fprintf(stderr, "usage: limit copy DIRECTORY MEGABYTES RECORD_BYTES BATCH_BYTES os|fsync | limit read DIRECTORY | limit drop DIRECTORY\n");
+  std::fprintf(stderr, "usage: limit copy DIRECTORY MEGABYTES RECORD_BYTES BATCH_BYTES os|fsync | limit exchange DIRECTORY SECONDS MESSAGES_PER_SECOND os|fsync | "
+               "limit read DIRECTORY | limit drop DIRECTORY\n");
   return 2;
 }
 

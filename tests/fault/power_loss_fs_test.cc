@@ -112,6 +112,32 @@ TEST_F(PowerLossFsTest, RocksDbAloneGoesOnPastAHoleAtRecordBoundaries) {
   EXPECT_NE(found.find("01"), std::string::npos) << found;
 }
 
+// A log that a flush has made superfluous, and the tables and the log of a database that is opened, are cut to pieces before they go.
+TEST_F(PowerLossFsTest, NoStumpOfADeletedFileIsMissedWhereverThePowerGoes) {
+  int stumps = 0;
+  std::uint64_t calls = 0;
+  for (std::uint64_t cut = 1; cut == 1 || cut <= calls; ++cut) {
+    Open(1 << 20);
+    const std::string records(8, '1');
+    Put(0, 8, true);
+    const std::uint64_t before = disk_.changing_calls();
+    disk_.ArmPowerCut(cut);
+    {
+      const BackgroundAllowed allowed(env_);
+      db_->Flush({}).PermitUncheckedError();
+    }
+    calls = disk_.changing_calls() - before;
+    db_.reset();
+    disk_.PowerLoss(cut, static_cast<PowerLossCase>(cut % kPowerLossCases));
+    for (const std::string& name : disk_.List("/db")) stumps += name.ends_with(".trash") ? 1 : 0;
+    Open(1 << 20);
+    EXPECT_EQ(Found(8), records) << "power lost before call " << cut << " of " << calls;
+    for (const std::string& name : disk_.List("/db")) EXPECT_FALSE(name.ends_with(".trash")) << name;
+    db_.reset();
+  }
+  EXPECT_GT(stumps, 0);
+}
+
 TEST_F(PowerLossFsTest, FailedSyncIsReported) {
   Open();
   Put(0, 3, false);

@@ -36,7 +36,7 @@ StatusOr<ClusterImage::TopicPtr> FindTopic(const ClusterImage& image, const std:
   }
   CORDWOOD_RETURN_IF_ERROR(CheckTopicName(name));
   ClusterImage::TopicPtr topic = image.FindTopic(std::string_view(name));
-  if (topic == nullptr) return image.UnknownTopic(name);
+  if (topic == nullptr) return image.UnknownTopicAndNearest(name);
   return topic;
 }
 

@@ -41,14 +41,15 @@ void FillUnknownTopic(const Status& status, cordwood::v1::TopicMetadata& topic, 
   FillEntryError(static_cast<std::size_t>(entry), status, nullptr, *topic.mutable_error());
 }
 
-void FillTopicNamed(const std::string& name, const ClusterImage& image, const PartitionTable& table, cordwood::v1::GetMetadataResponse& response) {
+void FillTopicNamed(const std::string& name, bool suggest, const ClusterImage& image, const PartitionTable& table, cordwood::v1::GetMetadataResponse& response) {
   const int entry = response.topics_size();
   cordwood::v1::TopicMetadata& topic = *response.add_topics();
   topic.set_name(name);
   const ClusterImage::TopicPtr found = image.FindTopic(std::string_view(name));
   if (found != nullptr) return FillTopicMetadata(*found, table, topic);
   const Status legal = CheckTopicName(name);
-  FillUnknownTopic(legal.ok() ? image.UnknownTopic(name) : legal, topic, entry);
+  if (!legal.ok()) return FillUnknownTopic(legal, topic, entry);
+  FillUnknownTopic(suggest ? image.UnknownTopicAndNearest(name) : ClusterImage::UnknownTopic(name), topic, entry);
 }
 
 void FillTopicWithId(const std::string& raw, const ClusterImage& image, const PartitionTable& table, cordwood::v1::GetMetadataResponse& response) {
@@ -90,7 +91,8 @@ StatusOr<cordwood::v1::GetMetadataResponse> ClusterHandler::GetMetadata(const co
     node.set_port(broker.port);
     node.set_rack(broker.rack);
   }
-  for (const std::string& name : request.topics()) FillTopicNamed(name, *image, table_, response);
+  const bool suggest = request.topics_size() <= kSuggestedNamesMax;
+  for (const std::string& name : request.topics()) FillTopicNamed(name, suggest, *image, table_, response);
   for (const std::string& id : request.topic_ids()) FillTopicWithId(id, *image, table_, response);
   if (request.topics_size() + request.topic_ids_size() == 0 && !request.brokers_only()) {
     for (const ClusterImage::TopicPtr& topic : image->topics()) FillTopicMetadata(*topic, table_, *response.add_topics());

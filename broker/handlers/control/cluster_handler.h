@@ -28,6 +28,7 @@ struct BrokerFacts {
 };
 
 inline constexpr int kMetadataTopicsMax = 100'000;  // names and ids in one GetMetadata
+inline constexpr int kSuggestedNamesMax = 16;       // up to so many names in one GetMetadata: unknown ones are answered with the nearest
 
 // Threading: safe from any thread that may block: never a network or shard thread.
 class ClusterHandler {

@@ -197,6 +197,16 @@ TEST_F(ControlPlaneTest, MetadataNamesBrokersLeadersAndUnknownTopics) {
   EXPECT_EQ(metadata.topics(3).error().reason(), v1::INVALID_REQUEST);
 }
 
+// A suggestion costs a comparison with each topic.
+TEST_F(ControlPlaneTest, MetadataSuggestsTheNearestNameToWhoeverAsksForFew) {
+  Create("orders", 1);
+  v1::GetMetadataRequest request;
+  for (int i = 0; i < kSuggestedNamesMax; ++i) request.add_topics("order");
+  EXPECT_EQ(cluster_->GetMetadata(request)->topics(0).error().message(), "no topic \"order\"; did you mean \"orders\"?");
+  request.add_topics("order");
+  EXPECT_EQ(cluster_->GetMetadata(request)->topics(0).error().message(), "no topic \"order\"");
+}
+
 TEST_F(ControlPlaneTest, MetadataWithoutNamesIsOfAllTopicsUnlessOnlyBrokersAreWanted) {
   Create("a");
   Create("b");

@@ -33,8 +33,19 @@ void FlushPace::AddTo(rocksdb::Options& options, std::size_t buffer_bytes, Clock
   options.strict_bytes_per_sync = true;
 }
 
+void FlushPace::Lift(const rocksdb::Options& options) {
+  for (const auto& listener : options.listeners) {
+    auto* const pace = dynamic_cast<FlushPace*>(listener.get());
+    if (pace == nullptr) continue;
+    MutexLock lock(pace->mu_);
+    pace->lifted_ = true;
+    pace->limiter_->SetBytesPerSecond(kFlushRateUnlimited);
+  }
+}
+
 void FlushPace::OnMemTableSealed(const rocksdb::MemTableInfo&) {
   MutexLock lock(mu_);
+  if (lifted_) return;
   const absl::Duration now = clock_.Monotonic();
   limiter_->SetBytesPerSecond(FlushRate(buffer_bytes_, now - sealed_at_));
   sealed_at_ = now;

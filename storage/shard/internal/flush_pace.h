@@ -31,6 +31,8 @@ class FlushPace final : public rocksdb::EventListener {
 
   // Makes `options` obey. Files are also handed to the disk bit by bit: at the end of one nothing waits for all of it at once.
   static void AddTo(rocksdb::Options& options, std::size_t buffer_bytes, Clock& clock);
+  // Full speed from now on, if `options` obey one: whoever closes the database waits for its flush. Any thread.
+  static void Lift(const rocksdb::Options& options);
 
   void OnMemTableSealed(const rocksdb::MemTableInfo& info) override;
   std::int64_t bytes_per_second() const { return limiter_->GetBytesPerSecond(); }
@@ -41,6 +43,7 @@ class FlushPace final : public rocksdb::EventListener {
   const std::shared_ptr<rocksdb::RateLimiter> limiter_;
   Mutex mu_;
   absl::Duration sealed_at_ ABSL_GUARDED_BY(mu_);  // monotonic
+  bool lifted_ ABSL_GUARDED_BY(mu_) = false;
 };
 
 }  // namespace cordwood

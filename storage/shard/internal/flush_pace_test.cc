@@ -54,5 +54,14 @@ TEST_F(FlushPaceTest, WhatIsAddedToOptionsLimitsThem) {
   EXPECT_EQ(options.rate_limiter->GetBytesPerSecond(), static_cast<std::int64_t>(kBuffer));
 }
 
+TEST_F(FlushPaceTest, OnceLiftedItStaysSo) {
+  rocksdb::Options options;
+  FlushPace::AddTo(options, kBuffer, clock_);
+  FlushPace::Lift(options);
+  clock_.Advance(absl::Hours(24));
+  options.listeners.front()->OnMemTableSealed(rocksdb::MemTableInfo());
+  EXPECT_EQ(options.rate_limiter->GetBytesPerSecond(), kFlushRateUnlimited);
+}
+
 }  // namespace
 }  // namespace cordwood

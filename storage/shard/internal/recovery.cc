@@ -60,6 +60,7 @@ StatusOr<ShardSurvey> SurveyShard(const rocksdb::Options& options, const std::st
   rocksdb::Options read_only = options;
   read_only.wal_filter = &filter;
   read_only.listeners.clear();
+  read_only.sst_file_manager = nullptr;  // so this opening removes the trash: two with one manager would count it twice, and for ever
   rocksdb::DB* raw = nullptr;
   const rocksdb::Status opened = rocksdb::DB::OpenForReadOnly(read_only, directory, &raw);
   if (!opened.ok()) return OpenError(opened, directory);

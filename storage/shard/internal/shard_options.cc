@@ -10,6 +10,7 @@
 #include "rocksdb/table.h"
 #include "storage/log/keys.h"
 #include "storage/shard/internal/database_log.h"
+#include "storage/shard/internal/deletion_pace.h"
 #include "storage/shard/internal/flush_pace.h"
 #include "storage/shard/internal/rocksdb_access.h"
 #include "storage/shard/shard_store.h"
@@ -96,6 +97,7 @@ rocksdb::Options RocksDbOptions(const ShardOptions& options) {
   if (options.env == nullptr) {
     o.info_log = std::make_shared<DatabaseLog>(options.directory);
     FlushPace::AddTo(o, options.write_buffer_bytes, *options.clock);  // a simulated disk would sync where a real one only begins to write
+    DeletionPace::AddTo(o);
   }
   o.keep_log_file_num = 3;  // of a simulated file system's own log
   o.max_log_file_size = 1024 * 1024;
