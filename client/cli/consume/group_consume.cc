@@ -23,6 +23,7 @@ namespace {
 
 constexpr std::chrono::milliseconds kPollTimeout(100);
 constexpr std::chrono::milliseconds kLeaveTimeout(5'000);
+constexpr std::chrono::milliseconds kCommitInterval(200);  // what comes again after kill -9
 
 class GroupReader {
  public:
@@ -50,6 +51,7 @@ class GroupReader {
     options.group.client = kVersion;
     options.group.reset = options_.reset == "latest" ? GroupReset::Latest() : options_.reset == "error" ? GroupReset::Error() : GroupReset::Earliest();
     options.group.auto_commit = !options_.no_commit;
+    options.group.auto_commit_interval = kCommitInterval;
     if (global_.quiet || isatty(STDERR_FILENO) == 0) return options;
     options.group.on_assigned = [](Consumer&, const auto& partitions) { Tell("assigned", partitions); };
     options.group.on_revoked = [](Consumer&, const auto& partitions) { Tell("given up", partitions); };
