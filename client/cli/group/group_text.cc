@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <map>
 
+#include "absl/strings/str_replace.h"
 #include "client/cli/record_format.h"
 #include "client/cli/table.h"
 
@@ -28,6 +29,12 @@ std::string LagTime(const Message& message) {
 std::string NameOf(const v1::GroupMemberDescription& member) {
   if (!member.instance_id().empty()) return member.instance_id();
   return member.client().empty() ? member.member_id() : member.client();
+}
+
+// gRPC names a peer "ipv4:10.1.2.3:4242" or "ipv6:%5B::1%5D:4242".
+std::string HostOf(const std::string& address) {
+  const std::string host = address.rfind("ipv4:", 0) == 0 || address.rfind("ipv6:", 0) == 0 ? address.substr(5) : address;
+  return absl::StrReplaceAll(host, {{"%5B", "["}, {"%5D", "]"}});
 }
 
 std::string HeadOf(const v1::DescribeGroupResponse& group) {
@@ -95,7 +102,7 @@ std::string ListText(const v1::ListGroupsResponse& groups) {
 std::string DescribeText(const v1::DescribeGroupResponse& group) {
   std::map<std::string, std::string> names;
   for (const v1::GroupMemberDescription& member : group.members()) {
-    names[member.member_id()] = NameOf(member) + (member.address().empty() ? " (stream lost)" : " (" + member.address() + ")");
+    names[member.member_id()] = NameOf(member) + (member.address().empty() ? " (stream lost)" : " (" + HostOf(member.address()) + ")");
   }
   Table table({"TOPIC", "PART", "COMMITTED", "END", "LAG", "LAG-TIME", "RATE", "ETA", "MEMBER"});
   for (const v1::GroupPartitionDescription& partition : group.partitions()) {
@@ -110,7 +117,7 @@ std::string DescribeText(const v1::DescribeGroupResponse& group) {
 std::string MembersText(const v1::DescribeGroupResponse& group) {
   Table table({"MEMBER", "ID", "ADDRESS", "EPOCH", "HEARD", "PARTITIONS", "LAG", "LAG-TIME", "ASSIGNED", "TO GIVE UP"});
   for (const v1::GroupMemberDescription& member : group.members()) {
-    table.Add({NameOf(member), member.member_id(), member.address().empty() ? "-" : member.address(), std::to_string(member.member_epoch()),
+    table.Add({NameOf(member), member.member_id(), member.address().empty() ? "-" : HostOf(member.address()), std::to_string(member.member_epoch()),
                HumanDuration(member.since_heard_ms()) + " ago", std::to_string(CountOf(member.assigned())), member.has_lag() ? Number(member.lag()) : "-",
                LagTime(member), PlacesOf(member.assigned()), PlacesOf(member.revoking())});
   }

@@ -18,7 +18,7 @@ v1::DescribeGroupResponse Billing() {
   auto& a = *group.add_members();
   a.set_member_id("0a1b");
   a.set_client("billing-a");
-  a.set_address("10.1.2.3:4242");
+  a.set_address("ipv4:10.1.2.3:4242");
   a.set_member_epoch(4);
   a.set_since_heard_ms(1200);
   a.set_lag(1204);
@@ -66,9 +66,9 @@ TEST(GroupTextTest, RatesAreShort) {
 TEST(GroupTextTest, ADescriptionHasALinePerPartition) {
   EXPECT_EQ(DescribeText(Billing()),
             "GROUP billing   STATE stable   MEMBERS 1   LAG 1,204 records (oldest 2.1s)   ASSIGNOR uniform   EPOCH 4   COORDINATOR broker 0\n"
-            "TOPIC   PART  COMMITTED  END        LAG    LAG-TIME  RATE    ETA    MEMBER\n"
+            "TOPIC   PART  COMMITTED        END    LAG  LAG-TIME  RATE    ETA    MEMBER\n"
             "orders     0  8,810,806  8,812,010  1,204  2.1s      2.1k/s  600ms  billing-a (10.1.2.3:4242)\n"
-            "orders     1  -          8,812,010  -      -         0/s     -      -\n");
+            "orders     1          -  8,812,010      -  -         0/s     -      -\n");
 }
 
 TEST(GroupTextTest, AMemberWhoseStreamIsLostAndAPausedPartitionAreShown) {
@@ -78,21 +78,27 @@ TEST(GroupTextTest, AMemberWhoseStreamIsLostAndAPausedPartitionAreShown) {
   EXPECT_NE(DescribeText(group).find("billing-a (stream lost) paused\n"), std::string::npos);
 }
 
+TEST(GroupTextTest, AnAddressIsShownAsItCanBePasted) {
+  v1::DescribeGroupResponse group = Billing();
+  group.mutable_members(0)->set_address("ipv6:%5B::1%5D:4242");
+  EXPECT_NE(DescribeText(group).find("billing-a ([::1]:4242)\n"), std::string::npos);
+}
+
 TEST(GroupTextTest, LagThatNeverDrainsSaysSo) {
   v1::DescribeGroupResponse group = Billing();
   group.mutable_partitions(0)->clear_drain_ms();
   group.mutable_partitions(0)->set_consume_rate(0);
   EXPECT_EQ(LagText(group),
             "GROUP billing   STATE stable   MEMBERS 1   LAG 1,204 records (oldest 2.1s)\n"
-            "TOPIC   PART  COMMITTED  END        LAG    LAG-TIME  RATE  ETA\n"
+            "TOPIC   PART  COMMITTED        END    LAG  LAG-TIME  RATE  ETA\n"
             "orders     0  8,810,806  8,812,010  1,204  2.1s      0/s   never\n"
-            "orders     1  -          8,812,010  -      -         0/s   -\n");
+            "orders     1          -  8,812,010      -  -         0/s   -\n");
 }
 
 TEST(GroupTextTest, MembersShowWhatEachHas) {
   EXPECT_EQ(MembersText(Billing()),
-            "MEMBER     ID    ADDRESS        EPOCH  HEARD     PARTITIONS  LAG    LAG-TIME  ASSIGNED    TO GIVE UP\n"
-            "billing-a  0a1b  10.1.2.3:4242      4  1.2s ago           2  1,204  2.1s      orders/0,2  -\n");
+            "MEMBER     ID    ADDRESS        EPOCH  HEARD     PARTITIONS    LAG  LAG-TIME  ASSIGNED    TO GIVE UP\n"
+            "billing-a  0a1b  10.1.2.3:4242      4  1.2s ago           2  1,204  2.1s      orders/0,2           -\n");
 }
 
 TEST(GroupTextTest, AnExplanationHasWhatIsSoAndWhatToTry) {
@@ -124,10 +130,10 @@ v1::ResetOffsetsResponse Reset() {
 
 TEST(GroupTextTest, ASeekShowsBeforeAndAfter) {
   EXPECT_EQ(SeekText(Reset(), false),
-            "TOPIC   PART  PRIOR   CURRENT  DELTA   TIMESTAMP\n"
+            "TOPIC   PART   PRIOR  CURRENT   DELTA  TIMESTAMP\n"
             "orders     0  12,004    4,411  -7,593  2023-11-14T22:13:20.000Z\n"
-            "orders     1  4,410     4,411  1       2023-11-14T22:13:20.000Z\n"
-            "orders     2  -         4,411  -       2023-11-14T22:13:20.000Z\n");
+            "orders     1   4,410    4,411       1  2023-11-14T22:13:20.000Z\n"
+            "orders     2       -    4,411       -  2023-11-14T22:13:20.000Z\n");
   EXPECT_NE(SeekText(Reset(), true).find("CURRENT  TARGET"), std::string::npos);
 }
 
