@@ -11,6 +11,7 @@ using ::testing::HasSubstr;
 
 class CompactedTopicTest : public BrokerTest {
  protected:
+  CompactedTopicTest() { options_.settings = {"log.cleaner.enable=false"}; }
   // Records of one key each, in one batch.
   static std::string KeyedBatch(const std::vector<std::pair<std::optional<std::string>, std::string>>& pairs, Codec codec = Codec::kNone) {
     std::vector<RecordView> records;
