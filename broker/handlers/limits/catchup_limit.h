@@ -22,7 +22,6 @@ class CatchupLimit {
   explicit CatchupLimit(std::int64_t bytes_per_second);  // 0: there is no limit
 
   bool enabled() const { return bytes_per_second_ > 0; }
-  std::int64_t bytes_per_second() const { return bytes_per_second_; }
   void OnProduced(std::size_t bytes, absl::Duration now);
   // Something was produced within the last kQuietAfter.
   bool InForce(absl::Duration now) const { return enabled() && now - produced_at_ < kQuietAfter; }
