@@ -4,7 +4,6 @@
 #include <string>
 #include <utility>
 
-#include "absl/container/flat_hash_set.h"
 #include "broker/handlers/fetch_session.h"
 #include "broker/replication/shard_driver.h"
 #include "broker/replication/shard_turn.h"
@@ -153,9 +152,7 @@ void FetchSession::Park(Slot& slot) {
 void FetchSession::NeedReader(Slot& slot) {
   slot.queued = true;
   behind_.push_back(slot.bound.replica->id);
-  if (behind_.size() <= 2 * slots_.size() + kBehindSlack) return;
-  absl::flat_hash_set<PartitionId> kept;  // whoever was removed and came back stands where he first stood
-  behind_.KeepIf([&](PartitionId id) { return slots_.contains(id) && kept.insert(id).second; });
+  Shorten(behind_);
 }
 
 // It was the first in line. `catchup_bytes`: of the read for which it waits, if that is what it waits for.

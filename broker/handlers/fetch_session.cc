@@ -7,6 +7,8 @@
 #include <string>
 #include <utility>
 
+#include "absl/container/flat_hash_set.h"
+
 namespace cordwood::broker {
 namespace {
 
@@ -101,6 +103,7 @@ Status FetchSession::ApplyPartition(const FetchRequest& request, const FetchPart
   handler_.measures_.partitions_most.Set(std::max(handler_.measures_.partitions_most.value(), static_cast<std::int64_t>(slots_.size())));
   slot->bound = *std::move(bound);
   Set(*slot, request, partition);
+  Shorten(ready_);
   return absl::OkStatus();
 }
 
@@ -175,6 +178,13 @@ void FetchSession::Requeue(Slot& slot) {
   slot.state = State::kReady;
   if (!slot.queued) ready_.push_back(slot.bound.replica->id);
   slot.queued = true;
+}
+
+// Not while the queue is being visited.
+void FetchSession::Shorten(RingQueue<PartitionId>& queue) {
+  if (queue.size() <= 2 * slots_.size() + kQueueSlack) return;
+  absl::flat_hash_set<PartitionId> kept;  // whoever was removed and came back stands where he first stood
+  queue.KeepIf([&](PartitionId id) { return slots_.contains(id) && kept.insert(id).second; });
 }
 
 void FetchSession::MakeRunnable() {

@@ -40,6 +40,7 @@ class FetchSession : public std::enable_shared_from_this<FetchSession> {
   std::int64_t credit() const { return credit_ + static_cast<std::int64_t>(reading_bytes_); }
   // There is no credit, and the listener has all that was sent for it.
   bool spent() const { return credit() <= 0 && answer_.results.empty(); }
+  std::size_t queued() const { return ready_.size() + behind_.size(); }  // for a turn, with some that were removed meanwhile
 
  private:
   friend class FetchHandler;
@@ -49,7 +50,7 @@ class FetchSession : public std::enable_shared_from_this<FetchSession> {
   struct Opening;
   class DeletedSlots;
   static constexpr std::size_t kNoResult = SIZE_MAX;
-  static constexpr std::size_t kBehindSlack = 64;
+  static constexpr std::size_t kQueueSlack = 64;
 
   // fetch_session.cc: requests, turns, answers.
   Status ApplyPartition(const FetchRequest& request, const FetchPartition& partition, DeletedSlots& deleted);
@@ -63,6 +64,7 @@ class FetchSession : public std::enable_shared_from_this<FetchSession> {
   void EndStarving();
   void Ready(Slot& slot);    // from outside Run(), which decides itself whether to come back
   void Requeue(Slot& slot);
+  void Shorten(RingQueue<PartitionId>& queue);
   void MakeRunnable();
   void Flush();
   void CountSent(Slot& slot, Offset next, std::size_t bytes);
@@ -97,8 +99,9 @@ class FetchSession : public std::enable_shared_from_this<FetchSession> {
   FetchListener* listener_;  // nullptr once closed
   PartitionBindings bindings_;
   absl::flat_hash_map<PartitionId, std::unique_ptr<Slot>> slots_;
-  RingQueue<PartitionId> ready_;   // each slot once in one of these two; removed ones linger
-  RingQueue<PartitionId> behind_;  // ready, and need a reader; at most twice the slots, and kBehindSlack
+  // Each slot once in one of these two. Removed ones linger: each holds at most twice the slots, and kQueueSlack.
+  RingQueue<PartitionId> ready_;
+  RingQueue<PartitionId> behind_;  // ready, and need a reader
   std::uint64_t generation_ = 0;   // of the last Set(); a job of an older one is dropped when it comes back
   std::int64_t credit_ = 0;        // bytes; the last batch may take it below zero
   std::size_t reading_bytes_ = 0;  // asked of the readers, taken from the credit

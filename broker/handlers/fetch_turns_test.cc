@@ -10,50 +10,9 @@
 namespace cordwood::broker {
 namespace {
 
-// Each session has an ear of its own.
-class FetchTurnsTest : public HandlerFixture {
+class FetchTurnsTest : public StreamsFixture {
  protected:
-  using HandlerFixture::HandlerFixture;
-  struct Client {
-    Answers answers;
-    std::shared_ptr<FetchSession> session;
-    std::size_t values() const { return answers.all.empty() ? 0 : Count(answers.Values(0)) + Count(answers.Values(1)); }
-    static std::size_t Count(const std::string& values) { return values.empty() ? 0 : 1 + static_cast<std::size_t>(std::count(values.begin(), values.end(), ' ')); }
-  };
-  void TearDown() override {
-    for (auto& client : clients_) client->session->Close();
-    EXPECT_TRUE(RunUntil([&] { return fetch_->jobs_outstanding() == 0; }));
-    HandlerFixture::TearDown();
-  }
-  void Append(const std::string& topic, int partition, const std::string& value) {
-    ProduceRequest request;
-    request.entries.push_back(EntryFor(topic, partition, {value}));
-    ASSERT_EQ(produce_->Produce(stream_, std::move(request)), absl::OkStatus());
-    ASSERT_TRUE(RunUntil([&] { return stream_->unanswered == 0; }));
-  }
-  static FetchPartition From(const std::string& topic, int partition, std::int64_t offset = 0) {
-    FetchPartition from;
-    from.ref.topic = topic;
-    from.ref.partition = partition;
-    from.fetch_offset = Offset(offset);
-    return from;
-  }
-  Client& Stream(std::vector<FetchPartition> partitions, bool as_records = false) {
-    clients_.push_back(std::make_unique<Client>());
-    Client& client = *clients_.back();
-    client.session = fetch_->Open(true, &client.answers);
-    FetchRequest request;
-    request.partitions = std::move(partitions);
-    request.add_credit_bytes = 100'000'000;
-    request.as_records = as_records;
-    EXPECT_EQ(client.session->Apply(request), absl::OkStatus());
-    return client;
-  }
-  void ForgetRing(const std::string& topic, int partition) { const_cast<TailRing&>(fetch_->ring()).Forget(shard_.Replica(topic, partition)->id); }
-
-  Outcomes outcomes_;
-  std::shared_ptr<ProduceStream> stream_ = std::make_shared<ProduceStream>(true, &outcomes_);
-  std::vector<std::unique_ptr<Client>> clients_;
+  using StreamsFixture::StreamsFixture;
 };
 
 TEST_F(FetchTurnsTest, CreditIsBoundedWhateverIsAdded) {
@@ -117,9 +76,7 @@ TEST_F(ShortTurnsTest, ASessionOfManyPartitionsLetsOthersInBetween) {
   CreateTopic("many", 50);
   for (int i = 0; i < 50; ++i) Append("many", i, "x");
   Append("t", 0, "tail");
-  std::vector<FetchPartition> all;
-  for (int i = 0; i < 50; ++i) all.push_back(From("many", i));
-  Client& greedy = Stream(all);
+  Client& greedy = Stream(FromAll("many", 50));
   Client& modest = Stream({From("t", 0)});
   EXPECT_TRUE(fetch_->RunTurn()) << "there is more to do";
   EXPECT_EQ(modest.values(), 1u);
