@@ -41,7 +41,7 @@ struct FetchOptions {
   std::size_t openings_max = 1024;                  // partitions being opened by their shards for calls of the thread
   std::int64_t catchup_bytes_per_second = 0;        // see CatchupLimit; of this thread
   int catchup_threads = 1;                          // that share what is allowed for each byte produced
-  // Of answers that clients have not read yet, by all calls of the thread. Beyond it answers are lean, and a call has one at a time.
+  // Of answers that clients have not read yet or that are being gathered, by all calls of the thread. Beyond it answers are lean, and a call has one at a time.
   std::size_t unwritten_bytes_max = 64 * 1024 * 1024;
   std::size_t lean_answer_bytes = 64 * 1024;
   int sessions_per_turn = 128;
@@ -96,7 +96,7 @@ class FetchHandler final : public PublicationListener {
   std::size_t visits_ = 0;          // in this turn
   std::size_t openings_ = 0;
   std::size_t reading_bytes_ = 0;   // each read at what a reader may hold at least
-  std::size_t unwritten_bytes_ = 0;  // with the sessions' listeners
+  std::size_t unwritten_bytes_ = 0;  // of answers that are being gathered, or that listeners hold
   std::size_t jobs_outstanding_ = 0;
   CatchupLimit catchup_;
   Timer catchup_timer_;             // armed while the limit holds somebody back

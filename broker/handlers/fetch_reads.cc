@@ -54,8 +54,9 @@ std::size_t FetchSession::Allowance(const Slot& slot) const {
   if (credit_ <= 0 || !CanSend()) return 0;
   std::size_t bytes = std::min(slot.bytes_max, static_cast<std::size_t>(credit_));
   const std::size_t answer_bytes = answer_bytes_max();
-  if (is_stream_ && handler_.lean() && answer_.payload_bytes >= answer_bytes) return 0;
-  if (is_stream_ && answer_.payload_bytes < answer_bytes) bytes = std::min(bytes, answer_bytes - answer_.payload_bytes);
+  const std::size_t held_bytes = answer_.held_bytes();
+  if (is_stream_ && handler_.lean() && held_bytes >= answer_bytes) return 0;
+  if (is_stream_ && held_bytes < answer_bytes) bytes = std::min(bytes, answer_bytes - held_bytes);
   return bytes;
 }
 
@@ -126,6 +127,7 @@ void FetchSession::Send(Slot& slot, const ReplicaSnapshot& snapshot, FetchPiece 
   const std::size_t bytes = piece.view().size();
   ResultFor(slot, snapshot).pieces.push_back(std::move(piece));
   answer_.payload_bytes += bytes;
+  CountHeld();
   credit_ -= static_cast<std::int64_t>(bytes);
 }
 

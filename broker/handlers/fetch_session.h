@@ -30,11 +30,13 @@ class FetchSession : public std::enable_shared_from_this<FetchSession> {
   FetchSession(FetchHandler& handler, bool is_stream, FetchListener* listener);
   ~FetchSession();
 
-  // What the answer says goes for partitions; an error refuses the request as a whole: INVALID_REQUEST, LIMIT_EXCEEDED. A unary session takes one.
+  // What the answer says goes for partitions; an error refuses the request as a whole, and stops the session: INVALID_REQUEST, LIMIT_EXCEEDED. A unary
+  // session takes one.
   Status Apply(const FetchRequest& request);
   void OnWritten();                  // a stream's listener is done with the oldest answer that it holds
   void AnswerNow();                  // unary: no more waiting
-  void Close();                      // the call has ended; nothing is answered any more
+  void Stop();                       // the call is to end: nothing more is answered. What the listener holds counts until Close()
+  void Close();                      // the call has ended
 
   // What may still be sent, with what the readers are fetching of it.
   std::int64_t credit() const { return credit_ + static_cast<std::int64_t>(reading_bytes_); }
@@ -53,10 +55,11 @@ class FetchSession : public std::enable_shared_from_this<FetchSession> {
   static constexpr std::size_t kQueueSlack = 64;
 
   // fetch_session.cc: requests, turns, answers.
+  Status Take(const FetchRequest& request);
   Status ApplyPartition(const FetchRequest& request, const FetchPartition& partition, DeletedSlots& deleted);
   void Set(Slot& slot, const FetchRequest& request, const FetchPartition& partition);
   void EndFetchOf(PartitionId id, std::uint32_t handle);
-  void PauseOrRemove(const FetchPartition& partition, const StatusOr<BoundPartition>& bound, DeletedSlots& deleted);
+  Status PauseOrRemove(const FetchPartition& partition, const StatusOr<BoundPartition>& bound, DeletedSlots& deleted);
   void Run();
   void VisitReady();
   void VisitBehind();
@@ -73,7 +76,9 @@ class FetchSession : public std::enable_shared_from_this<FetchSession> {
   std::size_t answer_bytes_max() const;
   FetchResult& ResultFor(Slot& slot, const ReplicaSnapshot& snapshot);
   void Announced(Slot& slot);
-  void RefuseUnresolved(const FetchPartition& partition, Status status);
+  Status RefuseUnresolved(const FetchPartition& partition, Status status);
+  FetchResult& AddResult(std::size_t more_bytes);
+  void CountHeld();
 
   // fetch_reads.cc: one partition's look at its log.
   Slot* Next(RingQueue<PartitionId>& queue);
@@ -96,7 +101,7 @@ class FetchSession : public std::enable_shared_from_this<FetchSession> {
 
   FetchHandler& handler_;
   const bool is_stream_;
-  FetchListener* listener_;  // nullptr once closed
+  FetchListener* listener_;  // nullptr once stopped
   PartitionBindings bindings_;
   absl::flat_hash_map<PartitionId, std::unique_ptr<Slot>> slots_;
   // Each slot once in one of these two. Removed ones linger: each holds at most twice the slots, and kQueueSlack.
@@ -107,7 +112,7 @@ class FetchSession : public std::enable_shared_from_this<FetchSession> {
   std::size_t reading_bytes_ = 0;  // asked of the readers, taken from the credit
   std::size_t reading_cost_ = 0;   // the same, each read at what a reader may hold at least
   std::size_t jobs_ = 0;           // with readers and shards
-  RingQueue<std::size_t> unwritten_;  // bytes of the answers that the listener holds, oldest first
+  RingQueue<std::size_t> unwritten_;  // held by the answers that the listener holds, oldest first
   std::size_t unannounced_ = 0;    // slots
   bool runnable_ = false;
   enum class Turn { kMemory, kReaders, kOthersFirst, kStarved };
@@ -115,6 +120,8 @@ class FetchSession : public std::enable_shared_from_this<FetchSession> {
   bool starving_ = false;          // in the handler's starved_
   std::size_t held_bytes_ = 0;     // of the read that the catch-up limit keeps waiting
   FetchAnswer answer_;
+  std::size_t counted_ = 0;        // bytes of answer_ in handler_.unwritten_bytes_
+  std::size_t refused_bytes_ = 0;  // of answer_: partitions that were refused
   absl::Duration began_ = absl::InfiniteDuration();  // the work on answer_, monotonic; infinite while there is nothing to do
   std::uint64_t answer_serial_ = 1;
 

@@ -48,19 +48,6 @@ TEST_F(FetchTurnsTest, AClientThatSendsAndDoesNotReadIsToldNothingUntilItReads) 
   EXPECT_EQ(client.answers.last().position, 100u);
 }
 
-TEST_F(FetchTurnsTest, RefusalsThatNobodyReadsEndTheStream) {
-  Client& client = Stream({From("t", 0)});
-  client.answers.room = false;
-  FetchRequest nonsense;
-  nonsense.partitions.assign(5000, From("t", 7));
-  for (int i = 0; i < 4; ++i) {
-    ASSERT_EQ(client.session->Apply(nonsense), absl::OkStatus());
-    Turn();
-  }
-  EXPECT_THAT(client.session->Apply(nonsense), FailsWith(Reason::kLimitExceeded));
-  EXPECT_TRUE(client.answers.all.empty());
-}
-
 class ShortTurnsTest : public FetchTurnsTest {
  protected:
   static FetchOptions Short() {
