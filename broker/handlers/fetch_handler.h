@@ -36,7 +36,8 @@ class FetchListener {
 struct FetchOptions {
   std::size_t ring_bytes = 64 * 1024 * 1024;
   std::size_t answer_bytes = 1024 * 1024;           // an answer is sent once it holds so much, or there is no more
-  std::size_t session_read_bytes_max = 2 * 1024 * 1024;  // asked of the readers by one call, not yet answered
+  // Of reads under way of one call, each at what it may bring: as much as it asks for, or one batch of max.message.bytes. Below it one more may begin.
+  std::size_t session_read_bytes_max = 2 * 1024 * 1024;
   std::size_t read_bytes_max = 64 * 1024 * 1024;    // the same, by all calls of the thread
   std::size_t openings_max = 1024;                  // partitions being opened by their shards for calls of the thread
   std::int64_t catchup_bytes_per_second = 0;        // see CatchupLimit; of this thread
@@ -95,7 +96,7 @@ class FetchHandler final : public PublicationListener {
   RingQueue<std::shared_ptr<FetchSession>> starved_;   // wait until the readers have less to do
   std::size_t visits_ = 0;          // in this turn
   std::size_t openings_ = 0;
-  std::size_t reading_bytes_ = 0;   // each read at what a reader may hold at least
+  std::size_t reading_bytes_ = 0;   // each read at what it may bring
   std::size_t unwritten_bytes_ = 0;  // of answers that are being gathered, or that listeners hold
   std::size_t jobs_outstanding_ = 0;
   CatchupLimit catchup_;

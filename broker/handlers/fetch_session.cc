@@ -237,7 +237,11 @@ void FetchSession::VisitBehind() {
   }
 }
 
-bool FetchSession::CanRead() const { return reading_cost_ < handler_.options_.session_read_bytes_max; }
+// A lean stream has one read on its way, and only to begin an answer with. A unary one has all its results from the beginning.
+bool FetchSession::CanRead() const {
+  if (!handler_.lean()) return reading_cost_ < handler_.options_.session_read_bytes_max;
+  return reading_cost_ == 0 && (!is_stream_ || answer_.results.empty());
+}
 
 void FetchSession::EndStarving() {
   starving_ = false;

@@ -110,7 +110,7 @@ class FetchSession : public std::enable_shared_from_this<FetchSession> {
   std::uint64_t generation_ = 0;   // of the last Set(); a job of an older one is dropped when it comes back
   std::int64_t credit_ = 0;        // bytes; the last batch may take it below zero
   std::size_t reading_bytes_ = 0;  // asked of the readers, taken from the credit
-  std::size_t reading_cost_ = 0;   // the same, each read at what a reader may hold at least
+  std::size_t reading_cost_ = 0;   // the same, each read at what it may bring
   std::size_t jobs_ = 0;           // with readers and shards
   RingQueue<std::size_t> unwritten_;  // held by the answers that the listener holds, oldest first
   std::size_t unannounced_ = 0;    // slots

@@ -238,7 +238,8 @@ class FewReadsTest : public FetchTurnsTest {
  protected:
   static FetchOptions Few() {
     FetchOptions options;
-    options.read_bytes_max = 4 * 64 * 1024;
+    options.read_bytes_max = 4 * BatchLimits().batch_bytes_max;
+    options.session_read_bytes_max = 2 * options.read_bytes_max;
     options.openings_max = 2;
     return options;
   }

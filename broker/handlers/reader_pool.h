@@ -40,7 +40,7 @@ struct ReadJob : OutboxMessage {
   bool unread = false;  // for it was unwanted
 };
 
-// Jobs run oldest first. Bound: FetchOptions::read_bytes_max of each network thread, at 64 KiB a job or more.
+// Jobs run oldest first. Bound: FetchOptions::read_bytes_max of each network thread, at the topic's max.message.bytes a job or more.
 // Threading: Submit from any thread, Start and Stop from the owner.
 class ReaderPool {
  public:

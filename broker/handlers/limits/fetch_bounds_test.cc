@@ -85,5 +85,119 @@ TEST_F(FetchBoundsTest, PartitionsThatComeAndGoWithoutCreditLeaveNoQueueBehind) 
   EXPECT_LE(most, 2u + 64u);
 }
 
+// Nothing is in memory; each of 40 partitions has a batch of 5 KB.
+class FortyPartitionsTest : public FetchBoundsTest {
+ protected:
+  static constexpr int kPartitions = 40;
+  static constexpr std::int64_t kBatchBytes = 5'000, kResultBytes = 512 + 100;
+  explicit FortyPartitionsTest(FetchOptions options = {}) : FetchBoundsTest(NoRing(options)) {}
+  static FetchOptions NoRing(FetchOptions options) {
+    options.ring_bytes = 1;
+    return options;
+  }
+  void SetUp() override {
+    FetchBoundsTest::SetUp();
+    CreateTopic("many", kPartitions, [this](TopicConfig& config) { config.batch.batch_bytes_max = largest_batch_; });
+    for (int i = 0; i < kPartitions; ++i) Append("many", i, std::string(kBatchBytes, 'x'));
+    ASSERT_TRUE(RunUntil([&] { return fetch_->jobs_outstanding() == 0; }));
+  }
+  bool NoReadIsUnderWay() {
+    return RunUntil([&] { return fetch_->jobs_outstanding() == 0; });
+  }
+  static std::size_t Batches(const Client& client) {
+    std::size_t pieces = 0;
+    for (const FetchAnswer& answer : client.answers.all) {
+      for (const FetchResult& result : answer.results) pieces += result.pieces.size();
+    }
+    return pieces;
+  }
+  std::size_t largest_batch_ = BatchLimits().batch_bytes_max;
+};
+
+TEST_F(FortyPartitionsTest, ReadsUnderWayCountWhatTheyMayBring) {
+  Client& client = Stream(FromAll("many", kPartitions));
+  fetch_->RunTurn();
+  EXPECT_EQ(fetch_->jobs_outstanding(), 2u) << "of 1 MiB each";
+  EXPECT_TRUE(RunUntil([&] { return Batches(client) == kPartitions; }));
+}
+
+class LargestBatchesTest : public FortyPartitionsTest {
+ protected:
+  LargestBatchesTest() { largest_batch_ = 8'000'000; }
+};
+
+TEST_F(LargestBatchesTest, AReadThatMayBringEightMegabytesIsTheOnlyOneOfItsCall) {
+  Client& client = Stream(FromAll("many", kPartitions));
+  fetch_->RunTurn();
+  EXPECT_EQ(fetch_->jobs_outstanding(), 1u);
+  EXPECT_TRUE(RunUntil([&] { return Batches(client) == kPartitions; }));
+}
+
+TEST_F(FortyPartitionsTest, WhatWasReadForAClientThatLeavesNoRoomCounts) {
+  Client& client = Stream(FromAll("many", kPartitions));
+  fetch_->RunTurn();
+  client.answers.room = false;
+  ASSERT_TRUE(NoReadIsUnderWay());
+  EXPECT_GE(HeldBytes(), 2 * kBatchBytes);
+  EXPECT_TRUE(client.answers.all.empty());
+  client.session->Close();
+  EXPECT_EQ(HeldBytes(), 0);
+}
+
+class LeanAnswersTest : public FortyPartitionsTest {
+ protected:
+  static FetchOptions Small() {
+    FetchOptions options;
+    options.unwritten_bytes_max = 100'000;
+    options.lean_answer_bytes = 1'000;
+    return options;
+  }
+  LeanAnswersTest() : FortyPartitionsTest(Small()) {}
+  // Who takes all that there is, and does not say that it was written: from here on answers are lean.
+  Client& Greedy() {
+    Client& greedy = Stream(FromAll("many", kPartitions));
+    EXPECT_TRUE(RunUntil([&] { return HeldBytes() >= 100'000; }));
+    EXPECT_TRUE(NoReadIsUnderWay());
+    return greedy;
+  }
+};
+
+TEST_F(LeanAnswersTest, AStreamOfManyPartitionsHoldsOneBatch) {
+  Greedy();
+  const std::int64_t before = HeldBytes();
+  for (int i = 0; i < 5; ++i) Stream(FromAll("many", kPartitions));
+  for (int turns = 0; turns < 50; ++turns) ASSERT_TRUE(NoReadIsUnderWay());
+  EXPECT_LE(HeldBytes(), before + 5 * (kBatchBytes + kResultBytes));
+  for (std::size_t i = 1; i < clients_.size(); ++i) EXPECT_EQ(Batches(*clients_[i]), 1u);
+}
+
+TEST_F(LeanAnswersTest, AUnaryAnswerOfManyPartitionsHoldsOneBatch) {
+  Greedy();
+  Answers answers;
+  const std::shared_ptr<FetchSession> unary = fetch_->Open(false, &answers);
+  FetchRequest request;
+  request.partitions = FromAll("many", kPartitions);
+  request.max_bytes = 10'000'000;
+  ASSERT_EQ(unary->Apply(request), absl::OkStatus());
+  EXPECT_TRUE(RunUntil([&] { return answers.all.size() == 1; }));
+  EXPECT_LE(answers.all[0].payload_bytes, static_cast<std::size_t>(kBatchBytes + 100));
+  unary->Close();
+}
+
+TEST_F(LeanAnswersTest, WhoReadsGetsABatchAtATimeAndEverythingOnceOthersHaveRead) {
+  Client& greedy = Greedy();
+  Client& client = Stream(FromAll("many", kPartitions));
+  for (std::size_t i = 1; i <= 10; ++i) {
+    ASSERT_TRUE(RunUntil([&] { return client.answers.all.size() == i; }));
+    EXPECT_LE(client.answers.all.back().payload_bytes, static_cast<std::size_t>(kBatchBytes + 100));
+    client.session->OnWritten();
+  }
+  greedy.session->Close();
+  EXPECT_TRUE(RunUntil([&] {
+    client.session->OnWritten();
+    return Batches(client) == kPartitions;
+  }));
+}
+
 }  // namespace
 }  // namespace cordwood::broker
