@@ -212,7 +212,7 @@ void FetchSession::OnRead(Read& read) {
   reading_bytes_ -= read.range.bytes_max;
   reading_cost_ -= read.cost;
   handler_.reading_bytes_ -= read.cost;
-  if (read.limited_cost > 0) handler_.catchup_.GiveBack(read.limited_cost - std::min(read.limited_cost, read.bytes.size()));
+  if (read.limited_cost > 0) handler_.catchup_.Correct(read.limited_cost, read.log_bytes, handler_.clock_.Monotonic());
   --jobs_;
   --handler_.jobs_outstanding_;
   if (read.unread) {

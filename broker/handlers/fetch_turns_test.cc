@@ -90,7 +90,7 @@ class CatchupTest : public FetchTurnsTest {
   void SetUp() override {
     FetchTurnsTest::SetUp();
     CreateTopic("busy", 1);
-    for (int i = 0; i < kRecords; ++i) Append("t", 0, std::to_string(i) + std::string(60'000, 'x'));
+    for (int i = 0; i < kRecords; ++i) Append("t", 0, std::to_string(i) + std::string(batch_bytes_, 'x'));
     clock_.Advance(absl::Seconds(1));
     ForgetRing("t", 0);
     Append("busy", 0, "now");
@@ -109,7 +109,42 @@ class CatchupTest : public FetchTurnsTest {
     from.max_bytes = max_bytes;
     return from;
   }
+  std::size_t batch_bytes_ = 60'000;
 };
+
+// Each is worth seven tenths of a second.
+class LargeBatchesCatchupTest : public CatchupTest {
+ protected:
+  LargeBatchesCatchupTest() {
+    batch_bytes_ = 700'000;
+    shard_.SetEncoder([](std::string_view, Offset from, std::size_t) -> StatusOr<EncodedRecords> {
+      return EncodedRecords{SharedBytes::CopyOf("record"), Offset(from.value() + 1)};
+    });
+  }
+  static std::size_t Reads(const Client& client) {
+    std::size_t pieces = 0;
+    for (const FetchAnswer& answer : client.answers.all) {
+      for (const FetchResult& result : answer.results) pieces += result.pieces.size();
+    }
+    return pieces;
+  }
+};
+
+TEST_F(LargeBatchesCatchupTest, AReadCountsWhatItBrought) {
+  Client& client = Stream({Behind()});
+  Pass(40);
+  EXPECT_EQ(Reads(client), 2u) << "a full bucket, and a debt";
+  Pass(2'000);
+  EXPECT_GE(Reads(client), 4u);
+  EXPECT_LE(Reads(client), 5u);
+}
+
+TEST_F(LargeBatchesCatchupTest, RecordsDecodedForASimpleClientCountAsTheBatchThatWasRead) {
+  Client& client = Stream({Behind()}, true);
+  Pass(2'000);
+  EXPECT_GE(Reads(client), 3u);
+  EXPECT_LE(Reads(client), 5u);
+}
 
 TEST_F(CatchupTest, WhoIsBehindReadsAtTheLimitWhileSomebodyProduces) {
   Client& client = Stream({Behind()});

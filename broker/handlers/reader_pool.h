@@ -37,6 +37,7 @@ struct ReadJob : OutboxMessage {
   Status status;
   SharedBytes bytes;  // whole batches, or encoded records; empty if no batch ends in the range
   Offset next;
+  std::size_t log_bytes = 0;  // that were read of the log for it
   bool unread = false;  // for it was unwanted
 };
 
