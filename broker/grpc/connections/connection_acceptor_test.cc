@@ -6,10 +6,15 @@
 #include <grpcpp/create_channel.h>
 #include <grpcpp/support/channel_arguments.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <string>
 #include <vector>
 
+#include "broker/grpc/connections/tcp_listeners.h"
 #include "broker/grpc/control/health_service.h"
 #include "broker/grpc/grpc_server.h"
 #include "broker/grpc/rpc_status.h"
@@ -186,6 +191,19 @@ TEST_F(ConnectionAcceptorTest, OneAddressTakesOnlyItself) {
   Start("[::1]:0");
   EXPECT_TRUE(Connect("[::1]:" + std::to_string(server_->port())).Check().ok());
   EXPECT_FALSE(RawConnection(Address()).Send("PRI"));
+}
+
+TEST(TcpListenersTest, AConnectionWhosePeerTakesNothingIsGivenUp) {
+  const StatusOr<TcpListeners> listeners = TcpListeners::Open("127.0.0.1:0");
+  ASSERT_TRUE(listeners.ok());
+  const RawConnection client("127.0.0.1:" + std::to_string(listeners->port()));
+  const int accepted = accept(listeners->fds()[0], nullptr, nullptr);
+  ASSERT_GE(accepted, 0);
+  int timeout_ms = 0;
+  socklen_t size = sizeof timeout_ms;
+  EXPECT_EQ(getsockopt(accepted, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms, &size), 0);
+  EXPECT_EQ(timeout_ms, kTcpUserTimeoutMs);
+  close(accepted);
 }
 
 TEST_F(ConnectionAcceptorTest, WhereNobodyCanListenTheErrorSaysWhy) {
