@@ -2,6 +2,7 @@
 // GetMetadata, remembered for a while.
 #include "client/internal/metadata_cache.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <memory>
 #include <utility>
@@ -70,10 +71,13 @@ StatusOr<std::vector<StatusOr<TopicImage>>> MetadataCache::Ask(const std::vector
   v1::GetMetadataRequest request;
   for (const std::string& topic : topics) request.add_topics(topic);
   v1::GetMetadataResponse response;
+  absl::Duration left = std::min(timeout, connection_.options().request_timeout);
+  const absl::Duration deadline = Clock::System().Monotonic() + left;
   Status status;
-  for (std::size_t tried = 0; tried < connection_.addresses().size(); ++tried) {
-    status = CallUnary<v1::Log>(connection_, &v1::Log::Stub::GetMetadata, request, &response, timeout);  // moves on to the next address itself
+  for (std::size_t tried = 0; tried < connection_.addresses().size() && (tried == 0 || left > absl::ZeroDuration()); ++tried) {
+    status = CallUnary<v1::Log>(connection_, &v1::Log::Stub::GetMetadata, request, &response, left);  // moves on to the next address itself
     if (status.code() != absl::StatusCode::kUnavailable) break;
+    left = deadline - Clock::System().Monotonic();
   }
   CORDWOOD_RETURN_IF_ERROR(status);
   if (response.topics_size() != request.topics_size()) return Error(Reason::kUnknownServerError, "GetMetadata answered about another number of topics");
