@@ -45,8 +45,8 @@ using DeliveryCallback = std::function<void(const Result<RecordMetadata>&)>;
 // Performance: Send() copies the record into a batch and returns; one background thread carries all partitions.
 // Order: records that one thread sends to one partition are appended in that order, through retries and reconnections.
 // Threading: Send(), Flush() and Close() from any thread; callbacks, functions given to then() and resumed coroutines run on the producer's
-//     one thread. There Send() does not wait (a full memory is kRequestTimedOut at once, a new topic costs one request), and Flush(), Close()
-//     and Future::get() are refused with kInvalidRequest.
+//     one thread. There Send() does not wait for memory (full: kRequestTimedOut at once), a new topic costs one request, given up after 1 s, and
+//     Flush(), Close() and Future::get() are refused with kInvalidRequest.
 // Lifetime: keeps the connection alive. No other thread may be in a call when it is destroyed, moved or assigned to. Moved from: only that.
 // Errors: docs/reference/client-library.md.
 class CORDWOOD_EXPORT Producer {

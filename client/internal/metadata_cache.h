@@ -36,7 +36,8 @@ class MetadataCache {
   // Asks a broker whatever is known, with the same bounds; what is known passes for fresh if no broker can be asked.
   StatusOr<TopicImage> Refresh(std::string_view topic, absl::Duration timeout);
   // The same of several: an answer for each, in their order, or why no broker answered.
-  StatusOr<std::vector<StatusOr<TopicImage>>> Refresh(const std::vector<std::string>& topics, absl::Duration timeout);
+  StatusOr<std::vector<StatusOr<TopicImage>>> Refresh(const std::vector<std::string>& topics, absl::Duration timeout,
+                                                      Cancellation* cancellation = nullptr);
   // The next Get() asks the broker.
   void Forget(std::string_view topic);
 
@@ -45,7 +46,7 @@ class MetadataCache {
     TopicImage image;
     absl::Duration fetched;
   };
-  StatusOr<std::vector<StatusOr<TopicImage>>> Ask(const std::vector<std::string>& topics, absl::Duration timeout);
+  StatusOr<std::vector<StatusOr<TopicImage>>> Ask(const std::vector<std::string>& topics, absl::Duration timeout, Cancellation* cancellation);
 
   BrokerConnection& connection_;
   const absl::Duration age_max_;

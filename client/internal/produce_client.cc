@@ -14,7 +14,7 @@ namespace {
 constexpr std::size_t kRecordOverheadBytes = 64;  // callback and bookkeeping
 constexpr std::size_t kCheckedBeside = 2;  // more than one, so that deleted topics are found faster than new ones come
 constexpr absl::Duration kRelearnBackoff = absl::Seconds(10);  // while no broker answers about a topic that is known
-constexpr absl::Duration kRelearnPatience = absl::Seconds(1);  // of a Send() that could go on with what is known
+constexpr absl::Duration kRelearnPatience = absl::Seconds(1);  // of a Send() that could go on with what is known, or is on the loop
 
 absl::Duration Now() { return Clock::System().Monotonic(); }
 
@@ -60,14 +60,15 @@ ProduceClient::Topic* ProduceClient::Find(std::string_view topic) {
 Status ProduceClient::LearnTopic(std::string_view topic, absl::Duration deadline) {
   Backoff backoff;
   while (!refusing_) {
-    absl::Duration patience = deadline - Now();
+    bool hurried = loop_.in_loop();  // where everything else stands still meanwhile
     if (Topic* known = Find(topic)) {
-      if (known->learn_at > -absl::InfiniteDuration()) patience = std::min(patience, kRelearnPatience);
+      hurried |= known->learn_at > -absl::InfiniteDuration();
       known->learn_at = Now() + kRelearnBackoff;  // the others go on with what is known
     }
     const std::vector<std::string> asked = TopicsToAsk(topic);
     mu_.Unlock();
-    auto images = metadata_.Refresh(asked, std::max(patience, absl::Milliseconds(1)));
+    const absl::Duration patience = std::min(deadline - Now(), hurried ? kRelearnPatience : absl::InfiniteDuration());
+    auto images = metadata_.Refresh(asked, std::max(patience, absl::Milliseconds(1)), &lookups_);
     mu_.Lock();
     const Status status = images.ok() ? images->front().status() : images.status();
     for (std::size_t i = 0; images.ok() && i < asked.size(); ++i) Learned(asked[i], std::move((*images)[i]));
@@ -323,6 +324,7 @@ Status ProduceClient::Close(absl::Duration timeout) {
     refusing_ = true;
     changed_.SignalAll();
   }
+  lookups_.Cancel();  // or one on the loop would hold everything up
   const Status flushed = Flush(timeout);
   if (flushed.ok() && options_.core.acks == Acks::kNone) WaitForStreamEnd(deadline);
   loop_.Run([this] {

@@ -53,7 +53,7 @@ class ProduceClient {
   ProduceClient& operator=(const ProduceClient&) = delete;
 
   // Takes the record, waiting for metadata and memory up to send_timeout together; while it waits for memory nothing lingers. On the loop it
-  // waits for no memory and asks about a topic once. On error nothing was taken and `ack` never runs: MESSAGE_TOO_LARGE,
+  // waits for no memory and asks about a topic once, for 1 s at most. Close() ends all of this. On error nothing was taken and `ack` never runs: MESSAGE_TOO_LARGE,
   // UNKNOWN_TOPIC_OR_PARTITION, REQUEST_TIMED_OUT (no memory), SHUTTING_DOWN (closed), or what the metadata call met. What was taken
   // for a topic that is then deleted fails with UNKNOWN_TOPIC_ID, also if one of the same name is created: that is for later records.
   Status Send(std::string_view topic, const ProduceRecord& record, AckCallback ack);
@@ -103,6 +103,7 @@ class ProduceClient {
   ClientLoop& loop_;
   MetadataCache& metadata_;
   const ProduceOptions options_;
+  Cancellation lookups_;              // ended by Close(); thread-safe
   ProduceSession session_;            // used on the loop alone
 
   mutable Mutex mu_;

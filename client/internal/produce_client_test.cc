@@ -33,8 +33,9 @@ std::size_t HeapBytes() {
 // A topic "t"; offsets are counted per partition. Its id is sixteen times `topic`.
 class TalkingLog final : public v1::Log::Service {
  public:
-  grpc::Status GetMetadata(grpc::ServerContext*, const v1::GetMetadataRequest* request, v1::GetMetadataResponse* response) override {
-    ++metadata_calls;
+  grpc::Status GetMetadata(grpc::ServerContext* context, const v1::GetMetadataRequest* request, v1::GetMetadataResponse* response) override {
+    const int call = ++metadata_calls;
+    patience_ms = MsLeft(*context);
     if (!knows_metadata) return grpc::Status(grpc::StatusCode::UNAVAILABLE, "not now");
     for (const std::string& name : request->topics()) {
       v1::TopicMetadata* answer = response->add_topics();
@@ -43,6 +44,8 @@ class TalkingLog final : public v1::Log::Service {
       if (name != "t" || topic == kDeleted) answer->mutable_error()->set_reason(v1::UNKNOWN_TOPIC_OR_PARTITION);
       for (int i = 0; i < partitions; ++i) answer->add_partitions()->set_partition(i);
     }
+    while (call == held_call && !context->IsCancelled()) std::this_thread::yield();
+    if (context->IsCancelled()) cancelled_with_ms = MsLeft(*context);
     return grpc::Status::OK;
   }
   grpc::Status InitProducer(grpc::ServerContext*, const v1::InitProducerRequest*, v1::InitProducerResponse* response) override {
@@ -85,10 +88,17 @@ class TalkingLog final : public v1::Log::Service {
     return base;
   }
 
+  static std::int64_t MsLeft(const grpc::ServerContext& context) {
+    return std::chrono::duration_cast<std::chrono::milliseconds>(context.deadline() - std::chrono::system_clock::now()).count();
+  }
+
   static constexpr char kDeleted = '-';
   std::atomic<char> topic{'t'};
   std::atomic<int> partitions{3};
   std::atomic<int> metadata_calls{0};
+  std::atomic<int> held_call{0};  // of metadata_calls: its answer is made, but leaves no sooner than another number stands here
+  std::atomic<std::int64_t> patience_ms{0};        // of the last caller of GetMetadata
+  std::atomic<std::int64_t> cancelled_with_ms{0};  // what was left of that when a caller gave up
   std::atomic<bool> knows_metadata{true};
   std::atomic<bool> silent{false};
   std::atomic<bool> gives_ids{true};
@@ -106,6 +116,7 @@ class ProduceClientTest : public ::testing::Test {
   }
   ~ProduceClientTest() override {
     log_.silent = false;
+    log_.held_call = 0;
     producer_.reset();
     server_->Shutdown(std::chrono::system_clock::now());
     if (next_server_ != nullptr) next_server_->Shutdown(std::chrono::system_clock::now());
@@ -141,6 +152,17 @@ class ProduceClientTest : public ::testing::Test {
       MutexLock lock(mu_);
       acks_.push_back(ack.ok() ? ToString(ack->partition) + "@" + ToString(ack->offset) : std::string(ReasonName(ReasonOf(ack.status()))));
     });
+  }
+  // Sends to "t"; the callback sends to `next`.
+  void SendAndFromItsCallback(std::string_view next) {
+    ProduceRecord record;
+    record.partition = PartitionIndex(0);
+    EXPECT_TRUE(Producer().Send("t", record, [this, next, record](const auto&) { (void)Producer().Send(next, record, nullptr); }).ok());
+  }
+  template <class Condition>
+  static void Await(Condition condition) {
+    const auto deadline = std::chrono::steady_clock::now() + kPatience;
+    while (!condition()) ASSERT_LT(std::chrono::steady_clock::now(), deadline);
   }
   std::vector<std::string> Acks() {
     MutexLock lock(mu_);
@@ -197,8 +219,7 @@ TEST_F(ProduceClientTest, EachRecordGetsItsOwnOffset) {
 TEST_F(ProduceClientTest, LingerSendsWhatDoesNotFill) {
   options_.linger = absl::Milliseconds(5);
   ASSERT_TRUE(Send("x").ok());
-  const auto deadline = std::chrono::steady_clock::now() + kPatience;
-  while (Acks().empty()) ASSERT_LT(std::chrono::steady_clock::now(), deadline);
+  Await([this] { return !Acks().empty(); });
   EXPECT_EQ(Acks(), (std::vector<std::string>{"0@0"}));
 }
 
@@ -281,8 +302,7 @@ TEST_F(ProduceClientTest, ATimerIsPutForwardAndNeverBack) {
     timer.Arm(now, ring("b"));
     timer.Arm(now + absl::Hours(1), ring("c"));
   });
-  const auto deadline = std::chrono::steady_clock::now() + kPatience;
-  while (count == 0) ASSERT_LT(std::chrono::steady_clock::now(), deadline);
+  Await([&count] { return count > 0; });
   loop_.Run([&] {
     EXPECT_EQ(rang, "b");
     timer.Cancel();
@@ -296,6 +316,34 @@ TEST_F(ProduceClientTest, CloseInTheMiddleOfAServersDeathIsBounded) {
   server_->Shutdown(std::chrono::system_clock::now());
   EXPECT_FALSE(Producer().Close(absl::Milliseconds(100)).ok());
   EXPECT_EQ(Acks().size(), 10U);
+}
+
+TEST_F(ProduceClientTest, CloseEndsTheLookupOfASend) {
+  Producer();
+  log_.held_call = 1;
+  std::thread sender([this] { EXPECT_FALSE(Send("x").ok()); });
+  Await([this] { return log_.metadata_calls == 1; });
+  EXPECT_TRUE(Producer().Close(absl::ZeroDuration()).ok());
+  sender.join();
+  Await([this] { return log_.cancelled_with_ms != 0; });
+  EXPECT_GT(log_.cancelled_with_ms, 5'000);
+}
+
+TEST_F(ProduceClientTest, OnTheLoopABrokerIsAskedAboutANewTopicForNoMoreThanASecond) {
+  SendAndFromItsCallback("new");
+  ASSERT_TRUE(Flush().ok());
+  EXPECT_EQ(log_.metadata_calls, 2);
+  EXPECT_LE(log_.patience_ms, 1'100);
+}
+
+TEST_F(ProduceClientTest, OnTheLoopABrokerIsAskedAboutATopicItDeniedForNoMoreThanASecond) {
+  ASSERT_TRUE(Send("x").ok());
+  ASSERT_TRUE(Flush().ok());
+  log_.topic = 'u';
+  SendAndFromItsCallback("t");
+  ASSERT_TRUE(Flush().ok());
+  EXPECT_EQ(log_.metadata_calls, 2);
+  EXPECT_LE(log_.patience_ms, 1'100);
 }
 
 TEST_F(ProduceClientTest, WhatCannotBeTakenSaysSoAtOnce) {
@@ -394,8 +442,7 @@ TEST_F(ProduceClientTest, ABatchThatLingersKeepsNoMemoryOfThoseCompletedSince) {
   ASSERT_TRUE(Send("x", 1).ok());  // lingers for an hour
   const std::size_t before = HeapBytes();
   for (int i = 0; i < 100; ++i) ASSERT_TRUE(Send(std::string(100'000, 'x')).ok());
-  const auto deadline = std::chrono::steady_clock::now() + kPatience;
-  while (Acks().size() < 100) ASSERT_LT(std::chrono::steady_clock::now(), deadline);
+  Await([this] { return Acks().size() == 100; });
   EXPECT_LT(HeapBytes(), before + 6'000'000);
 }
 
