@@ -76,6 +76,7 @@ Status ProduceClient::LearnTopic(std::string_view topic, absl::Duration deadline
       posted_ = loop_knows_ = true;
       loop_.Post([this] { session_.Drain(); });
     }
+    if (refusing_) break;  // Close() may be over
     if (Find(topic) != nullptr) return absl::OkStatus();
     const absl::Duration retry_at = Now() + backoff.Next();
     if (!IsRetriable(status) || loop_.in_loop() || retry_at >= deadline) return status;
@@ -230,10 +231,9 @@ Status ProduceClient::Send(std::string_view topic, const ProduceRecord& record, 
     Topic* known = Find(topic);
     if (known == nullptr || known->learn_at <= now) CORDWOOD_RETURN_IF_ERROR(LearnTopic(topic, deadline));
     CORDWOOD_RETURN_IF_ERROR(WaitForMemory(size + kRecordOverheadBytes, deadline));
-    known = Find(topic);
-    if (known == nullptr) {  // it was deleted while this waited
+    while ((known = Find(topic)) == nullptr) {  // it was deleted while this waited
       CORDWOOD_RETURN_IF_ERROR(LearnTopic(topic, deadline));
-      known = Find(topic);
+      CORDWOOD_RETURN_IF_ERROR(WaitForMemory(size + kRecordOverheadBytes, deadline));
     }
     if (record.partition.has_value() && (record.partition->value() < 0 || record.partition->value() >= known->image.partitions())) {
       return Error(Reason::kUnknownTopicOrPartition, "topic \"" + std::string(topic) + "\" has no partition " + ToString(*record.partition) +

@@ -88,6 +88,10 @@ class TalkingLog final : public v1::Log::Service {
     return base;
   }
 
+  std::size_t Batches() {
+    MutexLock lock(mu);
+    return counts.size();
+  }
   static std::int64_t MsLeft(const grpc::ServerContext& context) {
     return std::chrono::duration_cast<std::chrono::milliseconds>(context.deadline() - std::chrono::system_clock::now()).count();
   }
@@ -264,6 +268,59 @@ TEST_F(ProduceClientTest, CloseIsBoundedAndEveryCallbackRunsOnce) {
   EXPECT_EQ(Acks(), std::vector<std::string>(10, "REQUEST_TIMED_OUT"));
   EXPECT_EQ(ReasonOf(Send("late")), Reason::kShuttingDown);
   EXPECT_TRUE(Producer().Close(absl::ZeroDuration()).ok());
+}
+
+class ProduceClientDeletedTopicTest : public ProduceClientTest {
+ protected:
+  ~ProduceClientDeletedTopicTest() override {
+    log_.silent = false;
+    log_.held_call = 0;
+    if (sender_.joinable()) sender_.join();
+  }
+  // A sender waits for memory, finds that its topic was deleted meanwhile, and asks about it again: call 4, which is held.
+  void SendUntilTheTopicIsAskedAboutAgain() {
+    LookUpEachTime();
+    options_.memory_bytes_max = 10'000;
+    log_.silent = true;
+    ASSERT_TRUE(Send(std::string(9'000, 'x')).ok());  // lingers until somebody waits for memory
+    sender_ = std::thread([this] {
+      status_ = Send(std::string(9'000, 'y'));
+      sent_ = true;
+    });
+    Await([this] { return log_.Batches() == 1; });
+    log_.topic = TalkingLog::kDeleted;
+    ASSERT_EQ(ReasonOf(Send("z")), Reason::kUnknownTopicOrPartition);
+    log_.topic = 'u';
+    log_.held_call = 4;
+    log_.silent = false;
+    Await([this] { return log_.metadata_calls == 4; });
+  }
+
+  std::thread sender_;
+  Status status_;
+  std::atomic<bool> sent_{false};
+};
+
+TEST_F(ProduceClientDeletedTopicTest, WhatIsLearnedAfterCloseTakesNoRecord) {
+  SendUntilTheTopicIsAskedAboutAgain();
+  EXPECT_TRUE(Producer().Close(absl::Seconds(20)).ok());
+  log_.held_call = 0;
+  sender_.join();
+  EXPECT_EQ(ReasonOf(status_), Reason::kShuttingDown);
+  EXPECT_EQ(Acks(), (std::vector<std::string>{"0@0"}));
+}
+
+TEST_F(ProduceClientDeletedTopicTest, MemoryThatWasTakenMeanwhileIsWaitedForAgain) {
+  SendUntilTheTopicIsAskedAboutAgain();
+  log_.silent = true;
+  ASSERT_TRUE(Send(std::string(9'000, 'z')).ok());  // lingers until somebody waits for memory
+  log_.held_call = 0;
+  Await([this] { return log_.Batches() == 2 || sent_; });
+  EXPECT_FALSE(sent_);
+  log_.silent = false;
+  sender_.join();
+  ASSERT_TRUE(Flush().ok());
+  EXPECT_EQ(Acks(), (std::vector<std::string>{"0@0", "0@1", "0@2"}));
 }
 
 TEST_F(ProduceClientTest, WithoutAcknowledgementsCloseWaitsUntilTheBrokerHasReadEverything) {
