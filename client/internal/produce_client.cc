@@ -27,6 +27,7 @@ struct ProduceClient::OpenBatch : UnbuiltBatch {
 
 struct ProduceClient::Topic {
   TopicImage image;
+  std::uint64_t lookup = 0;                               // that told `image`
   absl::Duration learn_at;                                // when it is looked up again
   absl::Duration checked;                                 // when it was looked up last
   std::list<std::string>::iterator by_check;              // in by_check_
@@ -66,12 +67,13 @@ Status ProduceClient::LearnTopic(std::string_view topic, absl::Duration deadline
       known->learn_at = Now() + kRelearnBackoff;  // the others go on with what is known
     }
     const std::vector<std::string> asked = TopicsToAsk(topic);
+    const std::uint64_t lookup = ++last_lookup_;
     mu_.Unlock();
     const absl::Duration patience = std::min(deadline - Now(), hurried ? kRelearnPatience : absl::InfiniteDuration());
     auto images = metadata_.Refresh(asked, std::max(patience, absl::Milliseconds(1)), &lookups_);
     mu_.Lock();
     const Status status = images.ok() ? images->front().status() : images.status();
-    for (std::size_t i = 0; images.ok() && i < asked.size(); ++i) Learned(asked[i], std::move((*images)[i]));
+    for (std::size_t i = 0; images.ok() && i < asked.size(); ++i) Learned(asked[i], lookup, std::move((*images)[i]));
     if (!posted_ && !(closed_.empty() && retired_.empty())) {
       posted_ = loop_knows_ = true;
       loop_.Post([this] { session_.Drain(); });
@@ -100,8 +102,9 @@ std::vector<std::string> ProduceClient::TopicsToAsk(std::string_view topic) {
   return names;
 }
 
-void ProduceClient::Learned(const std::string& name, StatusOr<TopicImage> image) {
+void ProduceClient::Learned(const std::string& name, std::uint64_t lookup, StatusOr<TopicImage> image) {
   const auto found = topics_.find(name);
+  if (found != topics_.end() && lookup < found->second->lookup) return;  // what is known was asked for later
   if (image.ok()) {
     std::unique_ptr<Topic>& known = found != topics_.end() ? found->second : topics_[name];
     if (known == nullptr) {
@@ -109,6 +112,7 @@ void ProduceClient::Learned(const std::string& name, StatusOr<TopicImage> image)
       known->by_check = by_check_.insert(by_check_.end(), name);
     }
     known->checked = Now();
+    known->lookup = lookup;
     Renew(*known, *std::move(image));
   } else if (found != topics_.end() && ReasonOf(image.status()) == Reason::kUnknownTopicOrPartition) {
     Retire(*found->second);

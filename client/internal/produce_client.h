@@ -82,7 +82,8 @@ class ProduceClient {
   Status LearnTopic(std::string_view topic, absl::Duration deadline) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // `topic`, and behind it some that were not looked up for check_age.
   std::vector<std::string> TopicsToAsk(std::string_view topic) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  void Learned(const std::string& name, StatusOr<TopicImage> image) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // `image` is the answer to that lookup; one that a later lookup's answer overtook changes nothing.
+  void Learned(const std::string& name, std::uint64_t lookup, StatusOr<TopicImage> image) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Renew(Topic& topic, TopicImage image) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Retire(Topic& topic) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);  // its id is gone: open batches leave, slots become free after them
   // With acks none a record is completed once the transport has it: until the broker ends the stream it may be under way.
@@ -109,6 +110,7 @@ class ProduceClient {
   mutable Mutex mu_;
   CondVar changed_;                   // memory was released or records were completed
   StringMap<std::unique_ptr<Topic>> topics_ ABSL_GUARDED_BY(mu_);
+  std::uint64_t last_lookup_ ABSL_GUARDED_BY(mu_) = 0;  // lookups are numbered in the order of asking, from 1
   std::list<std::string> by_check_ ABSL_GUARDED_BY(mu_);  // topics by when they were looked up, the longest ago first
   std::list<std::shared_ptr<OpenBatch>> open_ ABSL_GUARDED_BY(mu_);      // by age
   std::vector<std::shared_ptr<UnbuiltBatch>> closed_ ABSL_GUARDED_BY(mu_);  // for the loop, in order

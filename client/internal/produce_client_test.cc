@@ -470,6 +470,27 @@ TEST_F(ProduceClientTest, AnAnswerOlderThanWhatIsKnownTakesNoPartitionAway) {
   EXPECT_EQ(Acks(), (std::vector<std::string>{"2@0", "2@1"}));
 }
 
+TEST_F(ProduceClientTest, AnAnswerThatALaterOneOvertookChangesNothing) {
+  options_.check_age = absl::ZeroDuration();
+  LookUpEachTime();
+  for (const char stale : {TalkingLog::kDeleted, 'o'}) {
+    ASSERT_TRUE(Send("x").ok());
+    const int calls = log_.metadata_calls;
+    log_.topic = stale;
+    log_.held_call = calls + 1;
+    std::thread other([this] { EXPECT_FALSE(Producer().Send("other", {}, nullptr).ok()); });  // asks about "t" beside it
+    Await([&] { return log_.metadata_calls == calls + 1; });
+    log_.topic = 't';
+    ASSERT_TRUE(Send("x").ok());
+    log_.held_call = 0;
+    other.join();
+    ASSERT_TRUE(Send("x").ok());
+    EXPECT_EQ(Producer().known().slots, 1U) << stale;
+  }
+  ASSERT_TRUE(Flush().ok());
+  EXPECT_EQ(Acks(), (std::vector<std::string>{"0@0", "0@1", "0@2", "0@3", "0@4", "0@5"}));
+}
+
 TEST_F(ProduceClientTest, AfterTheBrokerDeniesATopicIdTheNameIsLookedUpAgain) {
   ASSERT_TRUE(Send("a").ok());
   ASSERT_TRUE(Flush().ok());
