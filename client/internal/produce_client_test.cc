@@ -10,13 +10,16 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <future>
+#include <map>
 #include <memory>
 #include <string>
 #include <thread>
+#include <tuple>
+#include <utility>
 #include <vector>
 
 #include "cordwood/v1/log.grpc.pb.h"
-#include "storage/base/clock.h"
 #include "storage/record/record_batch.h"
 
 namespace cordwood::client {
@@ -49,7 +52,7 @@ class TalkingLog final : public v1::Log::Service {
     return grpc::Status::OK;
   }
   grpc::Status InitProducer(grpc::ServerContext*, const v1::InitProducerRequest*, v1::InitProducerResponse* response) override {
-    response->set_producer_id(1);
+    response->set_producer_id(++producers);
     return gives_ids ? grpc::Status::OK : grpc::Status(grpc::StatusCode::UNAVAILABLE, "not now");
   }
   grpc::Status ProduceStream(grpc::ServerContext* context, grpc::ServerReaderWriter<v1::ProduceResponse, v1::ProduceRequest>* stream) override {
@@ -67,7 +70,7 @@ class TalkingLog final : public v1::Log::Service {
         std::string_view rest = entry.batches();
         while (!rest.empty()) {
           const auto batch = *RecordBatchView::TakeFirst(&rest);
-          done->add_base_offset(known ? Take(name.partition(), batch) : -1);
+          done->add_base_offset(known ? Take(name, batch) : -1);
         }
         if (known) continue;
         v1::EntryError* error = done->add_errors();
@@ -79,13 +82,15 @@ class TalkingLog final : public v1::Log::Service {
     }
     return grpc::Status::OK;
   }
-  std::int64_t Take(int partition, const RecordBatchView& batch) {
+  // Keeps what it took before under the same producer id and sequence once.
+  std::int64_t Take(const v1::ProduceEntry& name, const RecordBatchView& batch) {
     MutexLock lock(mu);
+    std::int64_t& end = ends[name.partition()];
+    const auto stamp = std::tuple(name.topic_id(), name.partition(), batch.producer_id().value(), batch.base_sequence().value());
+    if (const auto [known, fresh] = taken.try_emplace(stamp, end); !fresh && batch.producer_id() != kNoProducerId) return known->second;
     sizes.push_back(batch.bytes().size());
     counts.push_back(batch.record_count());
-    const std::int64_t base = ends[partition];
-    ends[partition] += batch.record_count();
-    return base;
+    return std::exchange(end, end + batch.record_count());
   }
 
   std::size_t Batches() {
@@ -106,9 +111,11 @@ class TalkingLog final : public v1::Log::Service {
   std::atomic<bool> knows_metadata{true};
   std::atomic<bool> silent{false};
   std::atomic<bool> gives_ids{true};
+  std::atomic<int> producers{0};
   Mutex mu;
   std::vector<std::size_t> sizes ABSL_GUARDED_BY(mu);
   std::vector<int> counts ABSL_GUARDED_BY(mu);
+  std::map<std::tuple<std::string, int, std::int64_t, std::int32_t>, std::int64_t> taken ABSL_GUARDED_BY(mu);
   std::int64_t ends[3] ABSL_GUARDED_BY(mu) = {0, 0, 0};
 };
 
@@ -343,29 +350,6 @@ TEST_F(ProduceClientTest, CloseTellsWhatWasSentFromWhatWasNot) {
   EXPECT_EQ(why, Error(Reason::kRequestTimedOut, "could not be sent within the time left to the producer"));
 }
 
-TEST_F(ProduceClientTest, ATimerIsPutForwardAndNeverBack) {
-  ProduceTimer timer(loop_);
-  std::string rang;  // the loop's
-  std::atomic<int> count{0};
-  loop_.Run([&] {
-    const absl::Duration now = Clock::System().Monotonic();
-    const auto ring = [&](const char* name) {
-      return [&, name] {
-        rang += name;
-        ++count;
-      };
-    };
-    timer.Arm(now + absl::Hours(2), ring("a"));
-    timer.Arm(now, ring("b"));
-    timer.Arm(now + absl::Hours(1), ring("c"));
-  });
-  Await([&count] { return count > 0; });
-  loop_.Run([&] {
-    EXPECT_EQ(rang, "b");
-    timer.Cancel();
-  });
-}
-
 TEST_F(ProduceClientTest, CloseInTheMiddleOfAServersDeathIsBounded) {
   log_.silent = true;
   for (int i = 0; i < 10; ++i) ASSERT_TRUE(Send("x").ok());
@@ -489,6 +473,24 @@ TEST_F(ProduceClientTest, AnAnswerThatALaterOneOvertookChangesNothing) {
   }
   ASSERT_TRUE(Flush().ok());
   EXPECT_EQ(Acks(), (std::vector<std::string>{"0@0", "0@1", "0@2", "0@3", "0@4", "0@5"}));
+}
+
+TEST_F(ProduceClientTest, WhatIsSentAfterATopicWasDeniedByMistakeIsNoRepeatOfWhatIsInFlight) {
+  LookUpEachTime();
+  options_.linger = absl::ZeroDuration();
+  log_.silent = true;
+  ASSERT_TRUE(Send("x").ok());
+  Await([this] { return log_.Batches() == 1; });
+  std::promise<void> sent;
+  loop_.Post([&sent] { sent.get_future().wait(); });  // so that it hears of all at once
+  log_.topic = TalkingLog::kDeleted;
+  EXPECT_FALSE(Send("y").ok());
+  log_.topic = 't';
+  EXPECT_TRUE(Send("y").ok());
+  sent.set_value();
+  log_.silent = false;
+  ASSERT_TRUE(Flush().ok());
+  EXPECT_EQ(Acks(), (std::vector<std::string>{"0@0", "0@1"}));
 }
 
 TEST_F(ProduceClientTest, AfterTheBrokerDeniesATopicIdTheNameIsLookedUpAgain) {

@@ -60,8 +60,10 @@ class ProduceCore {
   // Slots are numbered 0, 1, 2, … in order of calling.
   std::uint32_t AddPartition();
   void Enqueue(std::uint32_t slot, ProduceBatch batch);
-  // The slot is for another partition from now on. False, and nothing happens, while it has batches that are not completed. Should the
-  // partition come back, it begins under a producer id that the broker has never seen from it.
+  // Nothing more is enqueued for the slot but what was taken before. Its partition may come back under another slot at once: that one begins
+  // under a producer id that the broker has never seen from the partition, because a retired slot shares its id with none that comes later.
+  void Retire(std::uint32_t slot);
+  // A retired slot is for another partition from now on. False, and nothing happens, while it has batches that are not completed.
   bool Release(std::uint32_t slot);
 
   void StreamOpened();
@@ -87,6 +89,7 @@ class ProduceCore {
   bool Invariants() const;
 
  private:
+  bool WantsIdentity(std::uint32_t slot) const;
   void MakeReady(std::uint32_t slot);
   void SettleSlot(std::uint32_t slot, absl::Duration now, absl::Duration backoff);
   void ApplyDone(const v1::Done& done, absl::Duration now, absl::Duration backoff);
@@ -98,6 +101,7 @@ class ProduceCore {
   std::deque<ProducePartition> partitions_;   // by slot
   std::deque<std::uint32_t> ready_;           // slots that may have something to send, round robin
   std::vector<bool> in_ready_;                // by slot
+  std::vector<bool> retired_;                 // by slot
   std::vector<bool> bound_;                   // by slot: this stream was told what the handle means and has refused nothing since
   std::set<std::pair<absl::Duration, std::uint32_t>> retries_;  // slots by when they may send again
   std::map<std::uint64_t, ProduceMessage> sent_;  // unanswered, by seq; batches are not held here

@@ -14,6 +14,20 @@ namespace {
 
 using Values = std::vector<std::string>;
 
+// Of each batch: slot:id@sequence.
+std::string StampsOf(const std::vector<ProduceMessage>& messages) {
+  std::string stamps;
+  for (const ProduceMessage& message : messages) {
+    for (const ProduceMessage::Entry& entry : message.entries) {
+      for (const SharedBytes& bytes : entry.batches) {
+        const RecordBatchView batch = *RecordBatchView::Parse(bytes.view());
+        stamps += (stamps.empty() ? "" : " ") + std::to_string(entry.slot) + ":" + ToString(batch.producer_id()) + "@" + ToString(batch.base_sequence());
+      }
+    }
+  }
+  return stamps;
+}
+
 TEST_F(ProduceCoreTest, NothingIsSentBeforeAProducerIdIsThere) {
   core_.AddPartition();
   logs_.emplace_back();
@@ -31,6 +45,7 @@ TEST_F(ProduceCoreTest, AReleasedSlotBeginsAnewUnderAnIdTheBrokerHasNotSeenFromI
   Open(2);
   Enqueue("a", 1, 0);
   Enqueue("b", 1, 1);
+  core_.Retire(0);
   EXPECT_FALSE(core_.Release(0));
   SendAll();
   AnswerAll();
@@ -43,6 +58,56 @@ TEST_F(ProduceCoreTest, AReleasedSlotBeginsAnewUnderAnIdTheBrokerHasNotSeenFromI
   AnswerAll();
   EXPECT_EQ(logs_[0].values, (Values{"a0", "d0"}));
   EXPECT_EQ(logs_[1].values, (Values{"b0", "c0"}));
+}
+
+// Or the broker would take the first batches of the one for repeats of the other's.
+TEST_F(ProduceCoreTest, APartitionThatComesBackWhileItsRetiredSlotIsInFlightGetsAnotherId) {
+  Open(2);
+  Enqueue("a", 1, 0);
+  SendAll();
+  core_.Retire(0);
+  Enqueue("b", 1, 1);
+  EXPECT_TRUE(core_.wants_producer_id());
+  GiveId();
+  SendAll();
+  EXPECT_EQ(StampsOf(sent_), "0:1000@0 1:1001@0");
+}
+
+TEST_F(ProduceCoreTest, ASlotThatWasRetiredBeforeItHadAnIdGetsOneForItselfAlone) {
+  core_.AddPartition();
+  core_.AddPartition();
+  core_.StreamOpened();
+  Enqueue("a", 1, 0);
+  core_.Retire(0);
+  Enqueue("b", 1, 1);
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_TRUE(core_.wants_producer_id());
+    GiveId();
+    SendAll();
+    Check();
+  }
+  EXPECT_FALSE(core_.wants_producer_id());
+  EXPECT_EQ(StampsOf(sent_), "1:1000@0 0:1001@0");
+}
+
+TEST_F(ProduceCoreTest, ARetiredSlotWhoseIdTheBrokerForgotGetsOneForItselfAlone) {
+  Open(2);
+  Enqueue("a", 1, 0);
+  RunToEnd();
+  logs_[0].ForgetProducers();
+  Enqueue("b", 1, 0);
+  SendAll();
+  core_.Retire(0);
+  Enqueue("c", 1, 1);
+  GiveId();
+  SendAll();
+  AnswerAll();
+  EXPECT_TRUE(core_.wants_producer_id());
+  GiveId();
+  SendAll();
+  EXPECT_EQ(StampsOf(sent_), "0:1002@0");
+  AnswerAll();
+  EXPECT_EQ(logs_[0].values, (Values{"a0", "b0"}));
 }
 
 TEST_F(ProduceCoreTest, WithNothingToSendNoProducerIdIsWanted) {
