@@ -225,8 +225,10 @@ void Call::BeginWrite() {
 }
 
 // The client does not read. The status passes the answer that is stuck, which comes back as not written.
-void Call::OnWriteTimeout() {
-  const std::string why = "no answer was read for " + absl::FormatDuration(set_.answer_write_timeout_) + " (answer.write.timeout.ms)";
+void Call::OnWriteTimeout() { Cancel("no answer was read for " + absl::FormatDuration(set_.answer_write_timeout_) + " (answer.write.timeout.ms)"); }
+
+void Call::Cancel(const std::string& why) {
+  if (wire_->ended) return;
   grpc_call_cancel_with_status(wire_->context.c_call(), GRPC_STATUS_UNAVAILABLE, why.c_str(), nullptr);
 }
 

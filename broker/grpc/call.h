@@ -64,6 +64,8 @@ class Call {
   void Write(grpc::ByteBuffer answer);
   // After what was written: OK, or the error with its Reason in grpc-status-details-bin.
   void Finish(const Status& status);
+  // At once, with whatever is still to be written: UNAVAILABLE. OnEnd() follows.
+  void Cancel(const std::string& why);
   // `bytes` of messages have been answered: room in the window.
   void Answered(std::size_t bytes);
   std::size_t unwritten() const;  // answers that are not yet handed to the transport

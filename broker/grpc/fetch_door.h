@@ -23,6 +23,7 @@ class FetchDoor final : public CallDoor, public FetchListener {
   void OnEnd() override { session_->Close(); }
   void OnAnswer(FetchAnswer& answer) override;
   bool CanTake() const override;
+  void OnUnread() override;
 
  private:
   void End(const Status& status);

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "broker/handlers/limits/catchup_limit.h"
+#include "broker/handlers/limits/unread_answers.h"
 #include "broker/handlers/fetch_request.h"
 #include "broker/handlers/fetch_waits.h"
 #include "broker/handlers/handler_measures.h"
@@ -31,6 +32,7 @@ class FetchListener {
   // The answer's memory is used again after this returns.
   virtual void OnAnswer(FetchAnswer& answer) = 0;
   virtual bool CanTake() const = 0;  // false: no more for now; FetchSession::OnWritten() follows
+  virtual void OnUnread() = 0;       // the session is closed: its answers went unread for too long, and the call is to end at once
 };
 
 struct FetchOptions {
@@ -45,6 +47,7 @@ struct FetchOptions {
   // Of answers that clients have not read yet or that are being gathered, by all calls of the thread. Beyond it answers are lean, and a call has one at a time.
   std::size_t unwritten_bytes_max = 64 * 1024 * 1024;
   std::size_t lean_answer_bytes = 64 * 1024;
+  std::size_t unread_bytes_max = 256 * 1024 * 1024;  // of the same: beyond it those who do not read are ended; see UnreadAnswers
   int sessions_per_turn = 128;
   std::size_t partitions_per_session_turn = 256;    // looked at, before other sessions have their turn
   std::size_t partitions_per_turn = 1024;           // before the thread looks at its other work
@@ -98,6 +101,7 @@ class FetchHandler final : public PublicationListener {
   std::size_t openings_ = 0;
   std::size_t reading_bytes_ = 0;   // each read at what it may bring
   std::size_t unwritten_bytes_ = 0;  // of answers that are being gathered, or that listeners hold
+  UnreadAnswers unread_;             // of sessions whose listeners hold answers
   std::size_t jobs_outstanding_ = 0;
   CatchupLimit catchup_;
   Timer catchup_timer_;             // armed while the limit holds somebody back

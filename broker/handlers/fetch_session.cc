@@ -50,7 +50,7 @@ class FetchSession::DeletedSlots {
 };
 
 FetchSession::FetchSession(FetchHandler& handler, bool is_stream, FetchListener* listener)
-    : handler_(handler), is_stream_(is_stream), listener_(listener), bindings_(is_stream), deadline_([this] { AnswerNow(); }) {
+    : handler_(handler), is_stream_(is_stream), ear_(listener), listener_(listener), bindings_(is_stream), deadline_([this] { AnswerNow(); }) {
   handler_.measures_.sessions.Add(1);
 }
 
@@ -258,6 +258,11 @@ std::size_t FetchSession::answer_bytes_max() const {
 
 void FetchSession::OnWritten() {
   if (!unwritten_.empty()) handler_.unwritten_bytes_ -= unwritten_.pop_front();
+  if (unwritten_.empty()) {
+    handler_.unread_.Remove(*this);
+  } else {
+    handler_.unread_.Add(*this, handler_.clock_.Monotonic());
+  }
   MakeRunnable();
 }
 
@@ -280,6 +285,7 @@ void FetchSession::Flush() {
   handler_.measures_.whole.Record(now - std::min(began_, now));
   began_ = now;
   CountHeld();
+  if (unwritten_.empty()) handler_.unread_.Add(*this, now);
   unwritten_.push_back(std::exchange(counted_, 0));
   refused_bytes_ = 0;
   // Out of answer_, so that the listener that asks finds this session spent().
@@ -309,7 +315,13 @@ void FetchSession::Stop() {
 
 void FetchSession::Close() {
   Stop();
+  handler_.unread_.Remove(*this);
   while (!unwritten_.empty()) handler_.unwritten_bytes_ -= unwritten_.pop_front();
+}
+
+void FetchSession::EndUnread() {
+  Close();
+  ear_->OnUnread();
 }
 
 // What is gathered counts as unread already. Of a unary answer the results count once it is sent: a fetch that waits is not unread.

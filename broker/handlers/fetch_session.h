@@ -25,10 +25,10 @@ inline constexpr std::int64_t kFetchCreditMax = std::int64_t{1} << 30;
 //
 // A unary call is a session with one request, whose max_bytes are its credit, and one answer.
 // Threading: of the handler's thread.
-class FetchSession : public std::enable_shared_from_this<FetchSession> {
+class FetchSession final : public std::enable_shared_from_this<FetchSession>, private UnreadCall {
  public:
   FetchSession(FetchHandler& handler, bool is_stream, FetchListener* listener);
-  ~FetchSession();
+  ~FetchSession() override;
 
   // What the answer says goes for partitions; an error refuses the request as a whole, and stops the session: INVALID_REQUEST, LIMIT_EXCEEDED. A unary
   // session takes one.
@@ -36,7 +36,7 @@ class FetchSession : public std::enable_shared_from_this<FetchSession> {
   void OnWritten();                  // a stream's listener is done with the oldest answer that it holds
   void AnswerNow();                  // unary: no more waiting
   void Stop();                       // the call is to end: nothing more is answered. What the listener holds counts until Close()
-  void Close();                      // the call has ended
+  void Close();                      // the call has ended, or is about to
 
   // What may still be sent, with what the readers are fetching of it.
   std::int64_t credit() const { return credit_ + static_cast<std::int64_t>(reading_bytes_); }
@@ -79,6 +79,7 @@ class FetchSession : public std::enable_shared_from_this<FetchSession> {
   Status RefuseUnresolved(const FetchPartition& partition, Status status);
   FetchResult& AddResult(std::size_t more_bytes);
   void CountHeld();
+  void EndUnread() override;
 
   // fetch_reads.cc: one partition's look at its log.
   Slot* Next(RingQueue<PartitionId>& queue);
@@ -101,7 +102,8 @@ class FetchSession : public std::enable_shared_from_this<FetchSession> {
 
   FetchHandler& handler_;
   const bool is_stream_;
-  FetchListener* listener_;  // nullptr once stopped
+  FetchListener* const ear_;  // until Close()
+  FetchListener* listener_;   // the same, nullptr once stopped
   PartitionBindings bindings_;
   absl::flat_hash_map<PartitionId, std::unique_ptr<Slot>> slots_;
   // Each slot once in one of these two. Removed ones linger: each holds at most twice the slots, and kQueueSlack.

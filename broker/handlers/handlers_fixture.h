@@ -91,6 +91,7 @@ struct Outcomes final : ProduceListener {
 struct Answers final : FetchListener {
   void OnAnswer(FetchAnswer& answer) override { all.push_back(answer); }
   bool CanTake() const override { return room; }
+  void OnUnread() override { unread = true; }
   // Everything that was sent of a partition, one value after the other.
   std::string Values(int partition, Offset from = Offset(0)) const {
     std::string batches;
@@ -105,6 +106,7 @@ struct Answers final : FetchListener {
   const FetchResult& last() const { return all.back().results.back(); }
   std::vector<FetchAnswer> all;
   bool room = true;
+  bool unread = false;  // and so ended
 };
 
 // Streams, each with an ear of its own.

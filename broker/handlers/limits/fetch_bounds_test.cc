@@ -58,6 +58,35 @@ TEST_F(FetchBoundsTest, AsManyRefusalsAsARequestHoldsAreToldToWhoReads) {
   EXPECT_EQ(refused, 25'001u) << "how the one stands, and the refusals";
 }
 
+class UnreadCallsTest : public FetchBoundsTest {
+ protected:
+  static FetchOptions Little() {
+    FetchOptions options;
+    options.unread_bytes_max = 6'000;
+    return options;
+  }
+  UnreadCallsTest() : FetchBoundsTest(Little()) {}
+};
+
+TEST_F(UnreadCallsTest, WhoDoesNotReadIsEndedWhenAllTogetherHoldTooMuch) {
+  Append("t", 0, std::string(2'000, 'a'));
+  std::vector<Client*> clients;
+  for (int i = 0; i < 3; ++i) {
+    clients.push_back(&Stream({From("t", 0)}));
+    Turn();
+    clock_.Advance(absl::Milliseconds(10));
+  }
+  clients[0]->session->OnWritten();
+  EXPECT_LE(HeldBytes(), 6'000);
+  Stream({From("t", 0)});
+  clock_.Advance(absl::Seconds(2));
+  EXPECT_LE(HeldBytes(), 6'000);
+  EXPECT_FALSE(clients[0]->answers.unread) << "it has read";
+  EXPECT_TRUE(clients[1]->answers.unread);
+  EXPECT_FALSE(clients[2]->answers.unread) << "one was enough";
+  EXPECT_EQ(fetch_->measures().ended_unread.value(), 1u);
+}
+
 TEST_F(FetchBoundsTest, WhatTheListenerOfAStoppedSessionHoldsCountsUntilItIsClosed) {
   Append("t", 0, std::string(1'000, 'a'));
   Client& client = Stream({From("t", 0)});
