@@ -30,6 +30,10 @@ Status Check(const ProducerOptions& options) {
   CORDWOOD_RETURN_IF_ERROR(CheckBounds("ProducerOptions::memory_bytes_max", options.memory_bytes_max, options.batch_bytes, kMemoryBytesMax));
   CORDWOOD_RETURN_IF_ERROR(CheckBounds("ProducerOptions::max_block", options.max_block, milliseconds(0), kDay));
   CORDWOOD_RETURN_IF_ERROR(CheckBounds("ProducerOptions::delivery_timeout", options.delivery_timeout, milliseconds(1), kDay));
+  if (options.linger >= options.delivery_timeout) {
+    return Error(Reason::kInvalidConfig, "ProducerOptions::linger is " + client::WithUnit(options.linger) + ": it must be less than ProducerOptions::delivery_timeout, " +
+                                             client::WithUnit(options.delivery_timeout));
+  }
   CORDWOOD_RETURN_IF_ERROR(CheckBounds("ProducerOptions::close_timeout", options.close_timeout, milliseconds(0), kHour));
   if (options.acks < Acks::kNone || options.acks > Acks::kAll) return Error(Reason::kInvalidConfig, "ProducerOptions::acks is not one of Acks");
   if (options.compression < Compression::kNone || options.compression > Compression::kZstd) {

@@ -29,7 +29,7 @@ using ConnectionHook = std::function<void(const Result<void>&)>;
 // The names in brackets are Kafka's. Bounds are inclusive.
 struct ProducerOptions {
   std::size_t batch_bytes = 128 * 1024;                 // [batch.size] 1 to 8 MiB; a batch is sent before it would exceed this
-  std::chrono::microseconds linger{1'000};              // [linger.ms] 0 to 1 h; an open batch waits no longer for more records
+  std::chrono::microseconds linger{1'000};              // [linger.ms] 0 to 1 h, less than delivery_timeout; an open batch waits no longer
   std::size_t memory_bytes_max = 32 * 1024 * 1024;      // [buffer.memory] batch_bytes to 1 TiB, of records that wait for acknowledgement
   std::chrono::milliseconds max_block{60'000};          // [max.block.ms] 0 to 24 h; how long Send() waits for metadata and memory
   std::chrono::milliseconds delivery_timeout{120'000};  // [delivery.timeout.ms] 1 ms to 24 h, from Send() to the last attempt

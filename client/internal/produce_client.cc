@@ -255,7 +255,7 @@ absl::Duration ProduceClient::TakeClosed(std::vector<std::shared_ptr<UnbuiltBatc
   absl::Duration due = absl::InfiniteDuration();
   while (!open_.empty()) {
     OpenBatch& oldest = *open_.front();
-    const absl::Duration left = oldest.created + options_.linger - now;
+    const absl::Duration left = oldest.created + std::min(options_.linger, options_.core.delivery_timeout) - now;
     if (hurrying_ == 0 && !refusing_ && left > absl::ZeroDuration()) {
       due = left;
       break;

@@ -234,6 +234,14 @@ TEST_F(ProduceClientTest, LingerSendsWhatDoesNotFill) {
   EXPECT_EQ(Acks(), (std::vector<std::string>{"0@0"}));
 }
 
+TEST_F(ProduceClientTest, NothingLingersPastTheDeliveryTimeout) {
+  options_.core.delivery_timeout = absl::Milliseconds(5);  // and an hour of linger
+  ASSERT_TRUE(Send("x").ok());
+  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  while (Acks().empty()) ASSERT_LT(std::chrono::steady_clock::now(), deadline);
+  EXPECT_EQ(Acks(), (std::vector<std::string>{"REQUEST_TIMED_OUT"}));
+}
+
 TEST_F(ProduceClientTest, RecordsWithoutAKeyStayTogetherAndThoseWithOneGoWhereKafkaPutsThem) {
   for (int i = 0; i < 20; ++i) ASSERT_TRUE(Send("x", std::nullopt).ok());
   ASSERT_TRUE(Send("x", std::nullopt, "21").ok());

@@ -183,11 +183,13 @@ void ProduceCore::Tick(absl::Duration now) {
     retries_.erase(retries_.begin());
     MakeReady(slot);
   }
-  for (std::uint32_t slot = 0; slot < partitions_.size(); ++slot) {
-    const std::size_t completions_before = completions_.size();
-    partitions_[slot].Expire(now - options_.delivery_timeout, &completions_);
-    Completed(completions_before, slot);
-  }
+  for (std::uint32_t slot = 0; slot < partitions_.size(); ++slot) Expire(slot, now);
+}
+
+void ProduceCore::Expire(std::uint32_t slot, absl::Duration now) {
+  const std::size_t completions_before = completions_.size();
+  partitions_[slot].Expire(now - options_.delivery_timeout, &completions_);
+  Completed(completions_before, slot);
 }
 
 void ProduceCore::FailAll(const std::optional<Status>& status) {
@@ -204,7 +206,10 @@ void ProduceCore::FailAll(const std::optional<Status>& status) {
 
 // Moves batches of one partition into the message. True if the partition may have more.
 bool ProduceCore::FillEntry(std::uint32_t slot, absl::Duration now, std::size_t room, ProduceMessage* message) {
+  Expire(slot, now);  // a batch may have lingered until its time was over
   ProducePartition& partition = partitions_[slot];
+  // Too old, but something before it is in flight: it fails in its turn.
+  if (partition.has_pending() && partition.next().created <= now - options_.delivery_timeout) return false;
   ProduceMessage::Entry entry{slot, {}, {}, !bound_[slot]};
   bool more = false;
   while (partition.CanSend(now)) {

@@ -27,7 +27,7 @@ enum class Acks { kNone = 1, kLeader = 2, kAll = 3 };
 struct ProduceCoreOptions {
   Acks acks = Acks::kAll;
   bool idempotent = true;                                 // not with Acks::kNone
-  absl::Duration delivery_timeout = absl::Seconds(120);   // from Enqueue() to the last attempt
+  absl::Duration delivery_timeout = absl::Seconds(120);   // from a batch's creation to its last attempt
   absl::Duration answer_timeout = absl::Seconds(35);      // a stream that owes an answer for longer is given up
   std::size_t message_bytes_max = 1024 * 1024;            // of batches, unless a single one is larger
   std::size_t in_flight_batches_max = 5;                  // per partition: as many as a broker remembers
@@ -75,7 +75,7 @@ class ProduceCore {
   // Completes everything that is left with `status`; without one by what is true of each batch, as REQUEST_TIMED_OUT or the last refusal.
   void FailAll(const std::optional<Status>& status);
 
-  // The next message for an open stream that takes one; nullopt if there is nothing to send or no window.
+  // The next message for an open stream that takes one; nullopt if there is nothing to send or no window. What is too old to be sent is completed.
   std::optional<ProduceMessage> NextMessage(absl::Duration now);
   bool wants_producer_id() const { return wants_id_ && unfinished_ > 0; }  // ask for one, then ProducerIdArrived()
   bool wants_stream() const;                            // something is to be sent
@@ -94,6 +94,7 @@ class ProduceCore {
   void SettleSlot(std::uint32_t slot, absl::Duration now, absl::Duration backoff);
   void ApplyDone(const v1::Done& done, absl::Duration now, absl::Duration backoff);
   bool FillEntry(std::uint32_t slot, absl::Duration now, std::size_t room, ProduceMessage* message);
+  void Expire(std::uint32_t slot, absl::Duration now);
   void Completed(std::size_t completions_before, std::uint32_t slot);
   bool TransportRefused(const Status& why, absl::Duration now, absl::Duration backoff);
 

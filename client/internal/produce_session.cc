@@ -124,6 +124,7 @@ void ProduceSession::Pump() {
   if (core_.wants_stream() && !call_ && reopen_timer_ == 0) OpenStream();
   if (core_.wants_producer_id() && !init_call_ && reopen_timer_ == 0) AskProducerId();
   SendMessages();
+  RunCallbacks();  // of what was too old to be sent
   if (core_.idle()) return;
   const absl::Duration now = Now();
   tick_timer_.Arm(std::clamp(core_.NextWake(), now + absl::Milliseconds(1), now + kTickMax), [this] { Tick(); });

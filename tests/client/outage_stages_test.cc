@@ -160,6 +160,7 @@ void InASendOfACallback(OutageStagesTest& test) {
 
 void WithOpenBatches(OutageStagesTest& test) {
   test.producer_options_.linger = std::chrono::hours(1);
+  test.producer_options_.delivery_timeout = std::chrono::hours(2);
   Producer producer = test.StartedProducer();
   test.Send(producer, 10);
   test.BreakBroker();

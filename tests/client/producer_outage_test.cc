@@ -144,6 +144,7 @@ TEST_P(ProducerOutageTest, DestroyedWithRecordsOpenAndInFlightItGivesEveryOutcom
 
 TEST_P(ProducerOutageTest, ClosedWithoutPatienceARecordThatLingersHasItsOutcome) {
   producer_options_.linger = std::chrono::hours(1);
+  producer_options_.delivery_timeout = std::chrono::hours(2);
   Producer producer = NewProducer();
   EXPECT_TRUE(SendInTime(producer, 0));
   Break();

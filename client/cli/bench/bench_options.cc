@@ -126,6 +126,7 @@ StatusOr<BenchPlan> MakeBenchPlan(const GlobalOptions& global, const BenchOption
   CORDWOOD_ASSIGN_OR_RETURN(plan.idle, TimeUpToAnHour("--idle", options.idle));
   plan.producer.max_block = plan.producer.delivery_timeout = LibraryTimeout(global);
   if (options.kind == BenchKind::kE2e) plan.producer.linger = std::chrono::microseconds(0);
+  if (plan.producer.linger >= plan.producer.delivery_timeout) return Wrong("--linger", options.linger, "shorter than --timeout");
   return plan;
 }
 

@@ -73,6 +73,7 @@ TEST(BenchOptionsTest, ARefusalNamesTheOption) {
   EXPECT_THAT(Refusal({.records = 3, .producers = 4}), testing::HasSubstr("not more than records"));
   EXPECT_THAT(Refusal({.acks = "two"}), testing::HasSubstr("--acks \"two\""));
   EXPECT_THAT(Refusal({.linger = "2h"}), testing::HasSubstr("--linger \"2h\""));
+  EXPECT_THAT(Refusal({.linger = "30s"}), testing::HasSubstr("--linger \"30s\": shorter than --timeout"));
   EXPECT_THAT(Refusal({.batch_bytes = "0"}), testing::HasSubstr("--batch-size \"0\""));
   EXPECT_THAT(Refusal({.compression = "rar"}), testing::HasSubstr("--compression \"rar\""));
   EXPECT_THAT(Refusal({.payload = "zeros"}), testing::HasSubstr("--payload \"zeros\""));
