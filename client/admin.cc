@@ -6,6 +6,7 @@
 
 #include "client/connection.h"
 #include "client/failure.h"
+#include "client/fork.h"
 #include "cordwood/v1/admin.grpc.pb.h"
 #include "cordwood/v1/log.grpc.pb.h"
 
@@ -27,6 +28,7 @@ void AddConfigs(const std::map<std::string, std::string>& configs, google::proto
 Admin::Admin(std::shared_ptr<client::SharedConnection> connection) : connection_(std::move(connection)) {}
 
 Result<void> Admin::CreateTopic(const NewTopic& topic) {
+  if (client::InForkedChild()) return client::AfterFork();
   v1::CreateTopicRequest request;
   request.set_name(topic.name);
   request.set_partitions(topic.partitions);
@@ -39,6 +41,7 @@ Result<void> Admin::CreateTopic(const NewTopic& topic) {
 }
 
 Result<void> Admin::DeleteTopic(std::string_view name) {
+  if (client::InForkedChild()) return client::AfterFork();
   v1::DeleteTopicRequest request;
   request.set_name(std::string(name));
   v1::DeleteTopicResponse response;
@@ -48,6 +51,7 @@ Result<void> Admin::DeleteTopic(std::string_view name) {
 }
 
 Result<std::vector<std::string>> Admin::ListTopics() {
+  if (client::InForkedChild()) return client::AfterFork();
   v1::ListTopicsResponse response;
   const Status status = client::CallUnary<v1::Admin>(connection_->broker, &AdminStub::ListTopics, v1::ListTopicsRequest(), &response);
   if (!status.ok()) return client::ToFailure(status);
@@ -57,6 +61,7 @@ Result<std::vector<std::string>> Admin::ListTopics() {
 }
 
 Result<TopicDescription> Admin::DescribeTopic(std::string_view name) {
+  if (client::InForkedChild()) return client::AfterFork();
   v1::DescribeTopicRequest request;
   request.set_name(std::string(name));
   v1::DescribeTopicResponse response;
@@ -72,6 +77,7 @@ Result<TopicDescription> Admin::DescribeTopic(std::string_view name) {
 }
 
 Result<void> Admin::AddPartitions(std::string_view topic, std::int32_t count) {
+  if (client::InForkedChild()) return client::AfterFork();
   v1::CreatePartitionsRequest request;
   request.set_name(std::string(topic));
   request.set_total(count);
@@ -82,6 +88,7 @@ Result<void> Admin::AddPartitions(std::string_view topic, std::int32_t count) {
 }
 
 Result<void> Admin::SetConfigs(std::string_view topic, const std::map<std::string, std::string>& configs) {
+  if (client::InForkedChild()) return client::AfterFork();
   v1::AlterTopicConfigRequest request;
   request.set_name(std::string(topic));
   AddConfigs(configs, request.mutable_set());
@@ -90,6 +97,7 @@ Result<void> Admin::SetConfigs(std::string_view topic, const std::map<std::strin
 }
 
 Result<std::int64_t> Admin::DeleteRecords(const TopicPartition& partition, std::int64_t before) {
+  if (client::InForkedChild()) return client::AfterFork();
   if (before < 0) return Failure(Errc::kOffsetOutOfRange, "delete records before offset " + std::to_string(before) + ": an offset is not negative");
   v1::DeleteRecordsRequest request;
   v1::DeleteRecordsRequest::Target* target = request.add_targets();

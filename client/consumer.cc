@@ -9,6 +9,7 @@
 #include "client/consumer_offsets.h"
 #include "client/consumer_state.h"
 #include "client/failure.h"
+#include "client/fork.h"
 #include "cordwood/client.h"
 
 namespace cordwood {
@@ -43,10 +44,19 @@ Position Position::Ago(std::chrono::milliseconds age) {
 
 Consumer::Consumer(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Consumer::Consumer(Consumer&&) noexcept = default;
-Consumer& Consumer::operator=(Consumer&&) noexcept = default;
-Consumer::~Consumer() = default;
+
+Consumer& Consumer::operator=(Consumer&& other) noexcept {
+  const Consumer ended(std::move(*this));
+  state_ = std::move(other.state_);
+  return *this;
+}
+
+Consumer::~Consumer() {
+  if (client::InForkedChild()) (void)state_.release();  // the thread to be joined and the calls to be ended are the parent's
+}
 
 Result<Consumer> Consumer::Open(std::shared_ptr<client::SharedConnection> connection, const ConsumerOptions& options) {
+  if (client::InForkedChild()) return client::AfterFork();
   if (const Status status = Check(options); !status.ok()) return ToRefusal(status);
   return Consumer(std::make_unique<State>(std::move(connection), options));
 }
@@ -64,6 +74,7 @@ Result<void> Consumer::AssignTopic(std::string_view topic, Position from) {
 }
 
 void Consumer::Unassign(const TopicPartition& partition) {
+  if (client::InForkedChild()) return;
   if (const auto found = state_->assignment.find(partition); found != state_->assignment.end()) state_->Unassign(found);
 }
 
@@ -85,10 +96,12 @@ std::optional<std::int64_t> Consumer::position(const TopicPartition& partition) 
 }
 
 void Consumer::Pause(const TopicPartition& partition) {
+  if (client::InForkedChild()) return;
   if (const auto found = state_->assignment.find(partition); found != state_->assignment.end()) state_->Pause(found);
 }
 
 void Consumer::Resume(const TopicPartition& partition) {
+  if (client::InForkedChild()) return;
   if (const auto found = state_->assignment.find(partition); found != state_->assignment.end()) state_->Resume(found);
 }
 
@@ -101,6 +114,7 @@ std::vector<TopicPartition> Consumer::paused() const {
 }
 
 Result<std::vector<PartitionOffsets>> Consumer::Offsets(const std::vector<TopicPartition>& partitions) const {
+  if (client::InForkedChild()) return client::AfterFork();
   const auto located = client::Locate(*state_->connection, At(partitions, Position::End()), OffsetReset::kError);
   if (!located.ok()) return ToFailure(located.status());
   std::vector<PartitionOffsets> offsets;
@@ -115,6 +129,7 @@ Result<PartitionOffsets> Consumer::Offsets(const TopicPartition& partition) cons
 }
 
 Result<std::vector<std::int64_t>> Consumer::Resolve(const std::vector<TopicPartition>& partitions, Position position) const {
+  if (client::InForkedChild()) return client::AfterFork();
   const auto located = client::Locate(*state_->connection, At(partitions, position), state_->options.offset_reset);
   if (!located.ok()) return ToFailure(located.status());
   std::vector<std::int64_t> offsets;
@@ -129,6 +144,7 @@ Result<std::int64_t> Consumer::Resolve(const TopicPartition& partition, Position
 }
 
 Result<std::vector<TopicPartition>> Consumer::PartitionsOf(std::string_view topic) const {
+  if (client::InForkedChild()) return client::AfterFork();
   const auto image = client::FreshTopic(*state_->connection, topic);
   if (!image.ok()) return ToFailure(image.status());
   std::vector<TopicPartition> partitions;
@@ -136,9 +152,19 @@ Result<std::vector<TopicPartition>> Consumer::PartitionsOf(std::string_view topi
   return partitions;
 }
 
-std::size_t Consumer::buffered_bytes() const { return state_->fetch.untaken_bytes() + state_->ahead.held_bytes(); }
-Result<void> Consumer::connection() const { return client::ToResult(state_->fetch.connection_status()); }
-void Consumer::Wakeup() { state_->fetch.Wakeup(); }
+std::size_t Consumer::buffered_bytes() const {
+  return client::InForkedChild() ? 0 : state_->fetch.untaken_bytes() + state_->ahead.held_bytes();
+}
+
+Result<void> Consumer::connection() const {
+  if (client::InForkedChild()) return client::AfterFork();
+  return client::ToResult(state_->fetch.connection_status());
+}
+
+void Consumer::Wakeup() {
+  if (!client::InForkedChild()) state_->fetch.Wakeup();
+}
+
 void Consumer::Close() { state_->Close(); }
 
 }  // namespace cordwood

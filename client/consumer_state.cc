@@ -9,6 +9,7 @@
 
 #include "client/consumer_offsets.h"
 #include "client/failure.h"
+#include "client/fork.h"
 #include "storage/base/clock.h"
 
 namespace cordwood {
@@ -20,7 +21,6 @@ namespace {
 
 absl::Duration Now() { return Clock::System().Monotonic(); }
 
-Failure Closed() { return ToRefusal(Error(Reason::kShuttingDown, "the consumer is closed")); }
 
 Failure NotAssigned(const TopicPartition& partition) {
   return ToRefusal(Error(Reason::kInvalidRequest, client::NameOf(partition) + " is not assigned to this consumer"));
@@ -34,8 +34,14 @@ Status Named(const Status& status, const TopicPartition& partition) {
 
 }  // namespace
 
+std::optional<Failure> Consumer::State::Ended() const {
+  if (client::InForkedChild()) return client::AfterFork();
+  if (closed) return ToRefusal(Error(Reason::kShuttingDown, "the consumer is closed"));
+  return std::nullopt;
+}
+
 Result<void> Consumer::State::Assign(Places places) {
-  if (closed) return Closed();
+  if (const auto ended = Ended()) return *ended;
   std::sort(places.begin(), places.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
   places.erase(std::unique(places.begin(), places.end(), [](const auto& a, const auto& b) { return a.first == b.first; }), places.end());
   if (places.size() > client::kFetchPartitionsMax) {
@@ -93,7 +99,7 @@ void Consumer::State::Unassign(Assignment::iterator assigned) {
 }
 
 Result<void> Consumer::State::Seek(const Places& places) {
-  if (closed) return Closed();
+  if (const auto ended = Ended()) return *ended;
   std::vector<std::pair<Assignment::iterator, Offset>> offsets;
   for (const auto& [partition, position] : places) {
     const auto found = assignment.find(partition);
@@ -137,7 +143,7 @@ void Consumer::State::Resume(Assignment::iterator assigned) {
 }
 
 void Consumer::State::Close() {
-  if (std::exchange(closed, true)) return;
+  if (client::InForkedChild() || std::exchange(closed, true)) return;
   fetch.Shutdown();
   loop.Stop();
   for (const auto& [partition, assigned] : assignment) ahead.Stop(assigned.slot);
@@ -184,7 +190,7 @@ const Failure* Consumer::State::NextOldFailure() {
 }
 
 Result<std::vector<ConsumerRecord>> Consumer::State::Poll(std::chrono::milliseconds timeout) {
-  if (closed) return Closed();
+  if (const auto ended = Ended()) return *ended;
   const absl::Duration deadline = Now() + absl::FromChrono(timeout);
   while (true) {
     // What is left of the last chunks comes before what is new, so a partition's order is the order of arrival.

@@ -32,6 +32,8 @@ struct Consumer::State {
         ahead(wanted.memory_bytes_max / 2) {}
   ~State() { Close(); }
 
+  std::optional<Failure> Ended() const;  // why no call will do any more
+
   using Places = std::vector<std::pair<TopicPartition, Position>>;
   Result<void> Assign(Places places);
   void Unassign(Assignment::iterator assigned);
