@@ -65,8 +65,8 @@ class CORDWOOD_EXPORT Producer {
 
   // Waits until all that was sent before is acknowledged or has failed. kRequestTimedOut: not yet; nothing is lost.
   Result<void> Flush(std::chrono::milliseconds timeout);
-  // Flush(), then no more. What is not acknowledged by then fails with kRequestTimedOut, and may have been appended. Every callback has run
-  // when this returns, soon after `timeout` whatever the broker does. Idempotent.
+  // Flush(), then no more. What is not acknowledged by then fails with kRequestTimedOut; unless definite(), which is what could not even be
+  // sent, it may have been appended. Every callback has run when this returns, soon after `timeout` whatever the broker does. Idempotent.
   Result<void> Close(std::chrono::milliseconds timeout);
 
   // By callbacks, by functions given to then() and by on_connection.

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // What becomes of batches whose time was over before they could be sent.
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "client/internal/produce_core_fixture.h"
+#include "client/internal/rpc_error.h"
 
 namespace cordwood::client {
 namespace {
@@ -45,6 +47,24 @@ TEST_F(ProduceExpiryTest, BehindABatchInFlightItIsNotSentAndFailsInItsTurn) {
   Collect();
   EXPECT_EQ(outcome_, "@0x1 REQUEST_TIMED_OUTx1");
   EXPECT_EQ(logs_[0].values, (std::vector<std::string>{"first0"}));
+}
+
+TEST_F(ProduceExpiryTest, OnlyWhatNoStreamTookIsCertainNotToBeInTheLog) {
+  Open();
+  Enqueue("sent");
+  SendAll();
+  Enqueue("unsent");
+  const auto seen = [this](const std::optional<Status>& status) {
+    core_.FailAll(status);
+    std::string certain;
+    for (const Completion& completion : core_.TakeCompletions()) certain += IsNeverSent(completion.status) ? "never sent " : "unknown ";
+    return certain;
+  };
+  EXPECT_EQ(seen(std::nullopt), "unknown never sent ");
+  Enqueue("sent");
+  SendAll();
+  Enqueue("unsent");
+  EXPECT_EQ(seen(absl::UnauthenticatedError("go away")), "unknown never sent ");
 }
 
 }  // namespace
