@@ -6,6 +6,7 @@ usage: examples_test.py --bin DIR [unittest arguments]     (DIR holds cordwoodd 
 """
 import argparse
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -14,6 +15,7 @@ import unittest
 
 OPTIONS = argparse.Namespace()
 START_SECONDS = 30
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
 class ExamplesTest(unittest.TestCase):
@@ -53,6 +55,13 @@ class ExamplesTest(unittest.TestCase):
     def test_orders_are_read_back_from_the_beginning(self):
         self.says("orders", "100 orders: 50 shipped, 50 paid, 0 out of order\n")
         self.says("orders", "200 orders: 100 shipped, 100 paid, 0 out of order\n")
+
+    def test_they_use_no_topic_that_the_readme_makes_for_something_else(self):
+        made = set(re.findall(r"cord topic create (\S+)", (ROOT / "README.md").read_text()))
+        self.assertIn("orders", made)
+        used = set(re.findall(r'(?:kTopic\[\] = |\.name = )"([^"]+)"', "".join(path.read_text() for path in (ROOT / "client/examples").glob("*.cc"))))
+        self.assertLessEqual({"greetings", "pipeline"}, used)
+        self.assertEqual(made & used, set())
 
     def test_without_a_broker_they_say_so(self):
         for name in ("orders", "pipeline"):
