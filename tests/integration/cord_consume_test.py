@@ -125,6 +125,11 @@ class CordConsumeTest(CordCase):
                 done = subprocess.run([f"{OPTIONS.bin}/cord", *args], input=lines, stdout=full, stderr=subprocess.PIPE, env=self.environment(), timeout=COMMAND_SECONDS)
             self.assertEqual(done.returncode, 1, args)
             self.assertIn(b"cannot write to stdout: No space left on device", done.stderr, args)
+            if "json" in args:
+                error = json.loads(done.stderr)["error"]
+                self.assertEqual((error["code"], error["reason"]), ("RESOURCE_EXHAUSTED", "ENOSPC"))
+            else:
+                self.assertIn(b"[ENOSPC]", done.stderr, args)
 
     def test_a_log_comes_back_byte_for_byte_in_the_order_of_each_partition(self):
         random_bytes = random.Random(7)
