@@ -253,7 +253,7 @@ ExitCode Main(int argc, char** argv) {
   const auto timeout = ParseDurationMs(line.timeout);
   if (!timeout.ok() || *timeout == 0) return ReportUsage(line.global, "--timeout: a duration above zero, as 30s");
   line.global.timeout = absl::Milliseconds(*timeout);
-  for (const std::string* topic : {&line.topic.topic, &line.produce.topic, &line.consume.topic}) line.global.topic += *topic;  // one command, one topic
+  for (const std::string* topic : {&line.topic.topic, &line.produce.topic, &line.consume.topic, &line.bench.produce.topic, &line.bench.consume.topic, &line.bench.e2e.topic}) line.global.topic += *topic;  // one command, one topic
   if (const auto addresses = ParseAddresses(line.global.brokers); !addresses.ok()) return ReportUsage(line.global, MessageOf(addresses.status()));
   return line.run();
 }

@@ -14,7 +14,7 @@
 namespace cordwood::client {
 namespace {
 
-constexpr std::int64_t kSizeMax = 8 << 20;       // no broker takes more
+constexpr std::int64_t kSizeMax = 7'999'900;     // no topic takes a batch of more than 8 000 000 bytes, header included
 constexpr std::int64_t kKeysMax = 10'000'000;
 constexpr int kProducersMax = 64;
 constexpr std::int64_t kBatchBytesMax = 8 << 20;

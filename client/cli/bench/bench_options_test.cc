@@ -65,7 +65,7 @@ TEST(BenchOptionsTest, WarmUpIsRecordsOrATime) {
 
 TEST(BenchOptionsTest, ARefusalNamesTheOption) {
   EXPECT_THAT(Refusal({.records = 0}), testing::HasSubstr("--records \"0\""));
-  EXPECT_THAT(Refusal({.size = "9MiB"}), testing::HasSubstr("--size \"9MiB\""));
+  EXPECT_THAT(Refusal({.size = "8388608"}), testing::HasSubstr("--size \"8388608\": 0 to 7999900 bytes"));
   EXPECT_THAT(Refusal({.size = "big"}), testing::HasSubstr("--size: "));
   EXPECT_THAT(Refusal({.rate = "fast"}), testing::HasSubstr("--rate: "));
   EXPECT_THAT(Refusal({.keys = -1}), testing::HasSubstr("--keys \"-1\""));
