@@ -4,7 +4,6 @@
 #include <malloc.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cstdint>
 #include <functional>
 #include <iterator>
@@ -18,6 +17,7 @@
 #include "client/cli/commands.h"
 #include "client/cli/position.h"
 #include "client/cli/record_format.h"
+#include "client/cli/whole_number.h"
 #include "client/internal/broker_connection.h"
 #include "storage/base/nearest_name.h"
 
@@ -44,16 +44,6 @@ struct CommandLine {
   std::function<ExitCode()> run;
 };
 
-CLI::Validator Whole(std::int64_t min, std::int64_t max) {
-  return CLI::Validator(
-      [min, max](const std::string& text) {
-        std::int64_t value = 0;
-        const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-        if (error == std::errc() && end == text.data() + text.size() && !text.empty() && value >= min && value <= max) return std::string();
-        return "\"" + text + "\": write a whole number from " + std::to_string(min) + " to " + std::to_string(max);
-      },
-      "");
-}
 CLI::Validator PartitionCount() { return Whole(1, std::numeric_limits<std::int32_t>::max()); }
 CLI::Validator PartitionNumber() { return Whole(0, std::numeric_limits<std::int32_t>::max() - 1); }
 

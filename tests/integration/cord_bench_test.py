@@ -97,6 +97,11 @@ class CordBenchTest(CordCase):
         self.ok("topic", "set", topic, "-c", "max.message.bytes=8000000")
         self.bench("produce", topic, "--records", 2, "--size", 7999900)
 
+    def test_a_number_that_does_not_fit_is_refused(self):
+        topic = self.topic()
+        for flag in ("--records", "--keys", "--producers"):
+            self.assertIn("write a whole number", self.fails(2, "bench", "produce", topic, flag, "18446744073709551616"))
+
 
 if __name__ == "__main__":
     main()

@@ -15,8 +15,6 @@ namespace cordwood::client {
 namespace {
 
 constexpr std::int64_t kSizeMax = 7'999'900;     // no topic takes a batch of more than 8 000 000 bytes, header included
-constexpr std::int64_t kKeysMax = 10'000'000;
-constexpr int kProducersMax = 64;
 constexpr std::int64_t kBatchBytesMax = 8 << 20;
 
 Status Wrong(const std::string& option, const std::string& text, const std::string& right) {
