@@ -9,11 +9,21 @@
 #include "client/fork.h"
 #include "cordwood/v1/admin.grpc.pb.h"
 #include "cordwood/v1/log.grpc.pb.h"
+#include "storage/base/names.h"
 
 namespace cordwood {
 namespace {
 
 using AdminStub = v1::Admin::Stub;
+
+// As a broker would say it, which cannot be asked: protobuf does not carry what is not UTF-8.
+Status CheckConfigs(const std::map<std::string, std::string>& configs) {
+  for (const auto& [key, value] : configs) {
+    if (!IsUtf8(key)) return Error(Reason::kInvalidConfig, "unknown topic config \"" + NameToShow(key) + "\"");
+    if (!IsUtf8(value)) return Error(Reason::kInvalidConfig, key + ": must be UTF-8, not \"" + NameToShow(value) + "\"");
+  }
+  return absl::OkStatus();
+}
 
 void AddConfigs(const std::map<std::string, std::string>& configs, google::protobuf::RepeatedPtrField<v1::ConfigEntry>* entries) {
   for (const auto& [key, value] : configs) {
@@ -29,6 +39,8 @@ Admin::Admin(std::shared_ptr<client::SharedConnection> connection) : connection_
 
 Result<void> Admin::CreateTopic(const NewTopic& topic) {
   if (client::InForkedChild()) return client::AfterFork();
+  if (const Status status = CheckTopicName(topic.name); !status.ok()) return client::ToFailure(status);
+  if (const Status status = CheckConfigs(topic.configs); !status.ok()) return client::ToFailure(status);
   v1::CreateTopicRequest request;
   request.set_name(topic.name);
   request.set_partitions(topic.partitions);
@@ -42,6 +54,7 @@ Result<void> Admin::CreateTopic(const NewTopic& topic) {
 
 Result<void> Admin::DeleteTopic(std::string_view name) {
   if (client::InForkedChild()) return client::AfterFork();
+  if (const Status status = CheckTopicName(name); !status.ok()) return client::ToFailure(status);
   v1::DeleteTopicRequest request;
   request.set_name(std::string(name));
   v1::DeleteTopicResponse response;
@@ -62,6 +75,7 @@ Result<std::vector<std::string>> Admin::ListTopics() {
 
 Result<TopicDescription> Admin::DescribeTopic(std::string_view name) {
   if (client::InForkedChild()) return client::AfterFork();
+  if (const Status status = CheckTopicName(name); !status.ok()) return client::ToFailure(status);
   v1::DescribeTopicRequest request;
   request.set_name(std::string(name));
   v1::DescribeTopicResponse response;
@@ -78,6 +92,7 @@ Result<TopicDescription> Admin::DescribeTopic(std::string_view name) {
 
 Result<void> Admin::AddPartitions(std::string_view topic, std::int32_t count) {
   if (client::InForkedChild()) return client::AfterFork();
+  if (const Status status = CheckTopicName(topic); !status.ok()) return client::ToFailure(status);
   v1::CreatePartitionsRequest request;
   request.set_name(std::string(topic));
   request.set_total(count);
@@ -89,6 +104,8 @@ Result<void> Admin::AddPartitions(std::string_view topic, std::int32_t count) {
 
 Result<void> Admin::SetConfigs(std::string_view topic, const std::map<std::string, std::string>& configs) {
   if (client::InForkedChild()) return client::AfterFork();
+  if (const Status status = CheckTopicName(topic); !status.ok()) return client::ToFailure(status);
+  if (const Status status = CheckConfigs(configs); !status.ok()) return client::ToFailure(status);
   v1::AlterTopicConfigRequest request;
   request.set_name(std::string(topic));
   AddConfigs(configs, request.mutable_set());
@@ -98,6 +115,7 @@ Result<void> Admin::SetConfigs(std::string_view topic, const std::map<std::strin
 
 Result<std::int64_t> Admin::DeleteRecords(const TopicPartition& partition, std::int64_t before) {
   if (client::InForkedChild()) return client::AfterFork();
+  if (const Status status = CheckTopicName(partition.topic); !status.ok()) return client::ToFailure(status);
   if (before < 0) return Failure(Errc::kOffsetOutOfRange, "delete records before offset " + std::to_string(before) + ": an offset is not negative");
   v1::DeleteRecordsRequest request;
   v1::DeleteRecordsRequest::Target* target = request.add_targets();

@@ -7,7 +7,7 @@
 #include <charconv>
 #include <vector>
 
-#include "storage/base/nearest_name.h"
+#include "storage/base/names.h"
 
 namespace cordwood::broker {
 namespace {

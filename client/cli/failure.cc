@@ -12,6 +12,7 @@
 #include "absl/strings/cord.h"
 #include "client/cli/record_json.h"
 #include "client/internal/rpc_error.h"
+#include "storage/base/names.h"
 
 namespace cordwood::client {
 namespace {

@@ -15,11 +15,12 @@
 #include "absl/synchronization/mutex.h"
 #include "client/cli/bench/bench_commands.h"
 #include "client/cli/commands.h"
+#include "client/cli/failure.h"
 #include "client/cli/position.h"
 #include "client/cli/record_format.h"
 #include "client/cli/whole_number.h"
 #include "client/internal/broker_connection.h"
-#include "storage/base/nearest_name.h"
+#include "storage/base/names.h"
 
 namespace cordwood::client {
 namespace {
@@ -61,6 +62,10 @@ CLI::Validator KeyValue() {
       "");
 }
 
+CLI::Validator Utf8() {
+  return CLI::Validator([](const std::string& text) { return IsUtf8(text) ? std::string() : "not UTF-8"; }, "");
+}
+
 void AddGlobals(CLI::App& app, CommandLine& line) {
   app.add_option("-b,--brokers", line.global.brokers, "brokers as HOST:PORT,…; else CORD_BROKERS, else 127.0.0.1:9600")
       ->envname("CORD_BROKERS")
@@ -92,7 +97,7 @@ void AddTopicCommands(CLI::App& app, CommandLine& line) {
   named(create);
   create->add_option("-p,--partitions", o.partitions, "number of partitions; 1 unless said")->check(PartitionCount())->type_name("N");
   create->add_option("-r,--replication-factor", o.replication, "copies; min(3, brokers) unless said")->check(Whole(1, 32767))->type_name("N");
-  create->add_option("-c,--config", o.configs, "a topic's config, may be repeated")->check(KeyValue())->type_name("KEY=VALUE")->allow_extra_args(false);
+  create->add_option("-c,--config", o.configs, "a topic's config, may be repeated")->check(KeyValue())->check(Utf8())->type_name("KEY=VALUE")->allow_extra_args(false);
   create->add_flag("--dry-run", o.validate_only, "check, create nothing");
 
   CLI::App* list = Command(*topic, line, "ls", "list topics", "  cord topic ls\n  cord topic ls -o json",
@@ -108,8 +113,8 @@ void AddTopicCommands(CLI::App& app, CommandLine& line) {
   CLI::App* set = Command(*topic, line, "set", "change a topic's configs", "  cord topic set orders -c retention.ms=60000\n  cord topic set orders --reset retention.ms",
                           [&line] { return TopicSet(line.global, line.topic); });
   named(set);
-  set->add_option("-c,--config", o.configs, "may be repeated")->check(KeyValue())->type_name("KEY=VALUE")->allow_extra_args(false);
-  set->add_option("--reset", o.reset, "back to the default, may be repeated")->type_name("KEY")->allow_extra_args(false);
+  set->add_option("-c,--config", o.configs, "may be repeated")->check(KeyValue())->check(Utf8())->type_name("KEY=VALUE")->allow_extra_args(false);
+  set->add_option("--reset", o.reset, "back to the default, may be repeated")->check(Utf8())->type_name("KEY")->allow_extra_args(false);
   CLI::App* offsets = Command(*topic, line, "offsets", "where each partition starts and ends", "  cord topic offsets orders",
                               [&line] { return TopicOffsets(line.global, line.topic); });
   named(offsets);
@@ -244,6 +249,9 @@ ExitCode Main(int argc, char** argv) {
   if (!timeout.ok() || *timeout == 0) return ReportUsage(line.global, "--timeout: a duration above zero, as 30s");
   line.global.timeout = absl::Milliseconds(*timeout);
   for (const std::string* topic : {&line.topic.topic, &line.produce.topic, &line.consume.topic, &line.bench.produce.topic, &line.bench.consume.topic, &line.bench.e2e.topic}) line.global.topic += *topic;  // one command, one topic
+  if (!line.global.topic.empty()) {
+    if (const Status legal = CheckTopicName(line.global.topic); !legal.ok()) return Report(line.global, legal);
+  }
   if (const auto addresses = ParseAddresses(line.global.brokers); !addresses.ok()) return ReportUsage(line.global, MessageOf(addresses.status()));
   return line.run();
 }

@@ -57,7 +57,7 @@ class CORDWOOD_EXPORT Producer {
   ~Producer();
 
   // The record's place, or why it has none. Nothing is thrown; what could not be taken is a failure with definite().
-  // kMessageTooLarge, kUnknownTopicOrPartition, kRequestTimedOut (no memory within max_block), kTransport (no metadata), kShuttingDown.
+  // kMessageTooLarge, kInvalidTopic, kUnknownTopicOrPartition, kRequestTimedOut (no memory within max_block), kTransport (no metadata), kShuttingDown.
   Future<RecordMetadata> Send(std::string_view topic, const ProducerRecord& record);
   // Calls `done` exactly once: on the producer's thread or, when nothing could be taken, on this one before Send() returns. It must not
   // block. What it throws is caught. May be empty. The cheapest way.

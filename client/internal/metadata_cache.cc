@@ -9,6 +9,7 @@
 
 #include "cordwood/v1/log.grpc.pb.h"
 #include "storage/base/clock.h"
+#include "storage/base/names.h"
 
 namespace cordwood::client {
 
@@ -70,7 +71,10 @@ void MetadataCache::Forget(std::string_view topic) {
 
 StatusOr<std::vector<StatusOr<TopicImage>>> MetadataCache::Ask(const std::vector<std::string>& topics, absl::Duration timeout, Cancellation* cancellation) {
   v1::GetMetadataRequest request;
-  for (const std::string& topic : topics) request.add_topics(topic);
+  for (const std::string& topic : topics) {
+    CORDWOOD_RETURN_IF_ERROR(CheckTopicName(topic));
+    request.add_topics(topic);
+  }
   v1::GetMetadataResponse response;
   absl::Duration left = std::min(timeout, connection_.options().request_timeout);
   const absl::Duration deadline = Clock::System().Monotonic() + left;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "broker/handlers/control/topic_answers.h"
+#include "storage/base/names.h"
 
 namespace cordwood::broker {
 namespace {

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "broker/handlers/control/partition_access.h"
+#include "storage/base/names.h"
 
 namespace cordwood::broker {
 namespace {

@@ -26,6 +26,7 @@
 #include "client/internal/rpc_error.h"
 #include "cordwood/client.h"
 #include "storage/base/clock.h"
+#include "storage/base/names.h"
 
 namespace cordwood::client {
 namespace {
