@@ -8,6 +8,7 @@
 #include "absl/time/clock.h"
 #include "cordwood/v1/log.grpc.pb.h"
 #include "storage/base/clock.h"
+#include "storage/base/names.h"
 
 namespace cordwood::client {
 namespace {
@@ -80,7 +81,7 @@ Status TryLocate(SharedConnection& connection, const Places& places, OffsetReset
 
 }  // namespace
 
-std::string NameOf(const TopicPartition& partition) { return partition.topic + "-" + std::to_string(partition.partition); }
+std::string NameOf(const TopicPartition& partition) { return NameToShow(partition.topic) + "-" + std::to_string(partition.partition); }
 
 StatusOr<Offset> OffsetOf(const cordwood::Position& position, const PartitionOffsets& log, OffsetReset reset, std::int64_t by_time) {
   const std::int64_t value = position.value();

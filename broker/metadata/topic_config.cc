@@ -24,7 +24,7 @@ struct KeyRow {
 };
 
 Status Refuse(std::string_view expected, std::string_view value) {
-  return Error(Reason::kInvalidConfig, "must be " + std::string(expected) + ", not \"" + std::string(value) + "\"");
+  return Error(Reason::kInvalidConfig, "must be " + std::string(expected) + ", not \"" + NameToShow(value) + "\"");
 }
 
 StatusOr<std::int64_t> ParseInteger(std::string_view value, std::int64_t min, std::int64_t max) {
@@ -38,7 +38,7 @@ StatusOr<std::int64_t> ParseInteger(std::string_view value, std::int64_t min, st
 
 Status ParseCleanupPolicy(std::string_view value, TopicConfig& config) {
   if (value.find("compact") != std::string_view::npos) {
-    return Error(Reason::kCompactionUnsupported, "\"" + std::string(value) + "\" is not available yet; only \"delete\" is");
+    return Error(Reason::kCompactionUnsupported, "\"" + NameToShow(value) + "\" is not available yet; only \"delete\" is");
   }
   if (value != "delete") return Refuse("delete", value);
   config.cleanup_policy = value;
@@ -130,7 +130,7 @@ Status CheckTopicConfigKey(std::string_view key) {
   if (FindRow(key) != nullptr) return absl::OkStatus();
   std::vector<std::string_view> names;
   for (const TopicConfigKey& known : kKeys) names.push_back(known.name);
-  std::string message = "unknown topic config \"" + std::string(key) + "\"";
+  std::string message = "unknown topic config \"" + NameToShow(key) + "\"";
   if (const auto nearest = NearestName(key, names)) message += "; did you mean \"" + *nearest + "\"?";
   return Error(Reason::kInvalidConfig, std::move(message));
 }

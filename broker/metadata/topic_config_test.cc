@@ -65,5 +65,12 @@ TEST(TopicConfigTest, NumbersAreReadWholeOrNotAtAll) {
   }
 }
 
+TEST(TopicConfigTest, ARefusalShowsNoMoreOfAKeyOrValueThanCouldBeRight) {
+  const std::string endless(1 << 20, 'x');
+  EXPECT_LT(MessageOf(Refusal(endless, "1")).size(), 400u);
+  EXPECT_LT(MessageOf(Refusal("retention.ms", endless)).size(), 400u);
+  EXPECT_LT(MessageOf(Refusal("cleanup.policy", endless + "compact")).size(), 400u);
+}
+
 }  // namespace
 }  // namespace cordwood::broker

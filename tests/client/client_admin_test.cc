@@ -60,6 +60,7 @@ TEST_F(ClientAdminTest, NamesThatCannotBeAreRefusedInOneLineAndInSilence) {
       EXPECT_TRUE(failure.message().starts_with("topic name \"" + name.substr(0, 249) + "\" ")) << failure.message();
       EXPECT_LT(failure.message().size(), 400u);
     }
+    EXPECT_LT(consumer.Seek({name, 0}, Position::Start()).error().message().size(), 400u);
   }
   EXPECT_EQ(admin.SetConfigs("t", {{"\xff", "1"}}).error().code(), Errc::kInvalidConfig);
   EXPECT_EQ(admin.CreateTopic({.name = "x", .configs = {{"retention.ms", "\xff"}}}).error().message(), "retention.ms: must be UTF-8, not \"\xff\"");
