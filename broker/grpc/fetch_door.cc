@@ -43,7 +43,7 @@ void FetchDoor::OnAnswer(FetchAnswer& answer) {
   if (!is_stream_ || (half_closed_ && session_->spent())) call_.Finish(absl::OkStatus());
 }
 
-void FetchDoor::OnUnread() { call_.Cancel("answers of this call went unread while those of all calls held too much memory"); }
+void FetchDoor::OnUnread() { call_.Cut("answers of this call went unread while those of all calls held too much memory"); }
 
 bool FetchDoor::CanTake() const { return call_.unwritten() < kAnswersUnwrittenMax; }
 

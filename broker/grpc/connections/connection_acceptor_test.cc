@@ -15,7 +15,8 @@
 #include <vector>
 
 #include "broker/grpc/connections/tcp_listeners.h"
-#include "broker/grpc/control/health_service.h"
+#include "broker/grpc/control/health_methods.h"
+#include "broker/grpc/control/listed_service.h"
 #include "broker/grpc/grpc_server.h"
 #include "broker/grpc/rpc_status.h"
 #include "grpc/health/v1/health.grpc.pb.h"
@@ -45,8 +46,11 @@ class ConnectionAcceptorTest : public ::testing::Test {
 
   void Start(const std::string& address, std::int64_t connections = 2, std::size_t receive_bytes_max = 256 << 20) {
     std::vector<std::unique_ptr<grpc::Service>> services;
-    services.push_back(MakeHealthService(checks_));
+    services.push_back(MakeListedService("grpc.health.v1.Health"));
+    calls_.reset();
     network_ = std::make_unique<NetworkThreads>(NetworkOptions(), budget_, Clock::System());
+    calls_ = std::make_unique<ControlCalls>(*network_, ControlOptions());
+    AddHealthCheck(*calls_, checks_);
     AddHealthWatch(*network_, checks_);
     server_ = std::make_unique<GrpcServer>(std::move(services));
     GrpcServerOptions options;
@@ -54,11 +58,13 @@ class ConnectionAcceptorTest : public ::testing::Test {
     options.connections.all = connections;
     options.receive_bytes_max = receive_bytes_max;
     ASSERT_EQ(server_->Start(options, *network_), absl::OkStatus());
+    calls_->Start();
     network_->Start();
   }
   void Stop() {
     network_->Drain(absl::Seconds(10));
     server_->Shutdown(absl::Seconds(1));
+    calls_->Stop();
     network_->Stop();
   }
   std::string Address() const { return "127.0.0.1:" + std::to_string(server_->port()); }
@@ -84,6 +90,7 @@ class ConnectionAcceptorTest : public ::testing::Test {
   HealthChecks checks_;
   ByteBudget budget_;
   std::unique_ptr<NetworkThreads> network_;
+  std::unique_ptr<ControlCalls> calls_;
   std::unique_ptr<GrpcServer> server_;
 };
 
