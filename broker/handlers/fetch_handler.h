@@ -17,7 +17,10 @@
 #include "broker/handlers/tail_ring.h"
 #include "broker/handlers/timer_wheel.h"
 #include "broker/replication/publication.h"
-#include "storage/base/clock.h"
+
+namespace cordwood {
+class Clock;
+}
 
 namespace cordwood::broker {
 
