@@ -6,13 +6,24 @@
 
 #include "client/connection.h"
 #include "client/failure.h"
+#include "client/fork.h"
 #include "cordwood/v1/admin.grpc.pb.h"
 #include "cordwood/v1/log.grpc.pb.h"
+#include "storage/base/names.h"
 
 namespace cordwood {
 namespace {
 
 using AdminStub = v1::Admin::Stub;
+
+// As a broker would say it, which cannot be asked: protobuf does not carry what is not UTF-8.
+Status CheckConfigs(const std::map<std::string, std::string>& configs) {
+  for (const auto& [key, value] : configs) {
+    if (!IsUtf8(key)) return Error(Reason::kInvalidConfig, "unknown topic config \"" + NameToShow(key) + "\"");
+    if (!IsUtf8(value)) return Error(Reason::kInvalidConfig, key + ": must be UTF-8, not \"" + NameToShow(value) + "\"");
+  }
+  return absl::OkStatus();
+}
 
 void AddConfigs(const std::map<std::string, std::string>& configs, google::protobuf::RepeatedPtrField<v1::ConfigEntry>* entries) {
   for (const auto& [key, value] : configs) {
@@ -27,6 +38,9 @@ void AddConfigs(const std::map<std::string, std::string>& configs, google::proto
 Admin::Admin(std::shared_ptr<client::SharedConnection> connection) : connection_(std::move(connection)) {}
 
 Result<void> Admin::CreateTopic(const NewTopic& topic) {
+  if (client::InForkedChild()) return client::AfterFork();
+  if (const Status status = CheckTopicName(topic.name); !status.ok()) return client::ToFailure(status);
+  if (const Status status = CheckConfigs(topic.configs); !status.ok()) return client::ToFailure(status);
   v1::CreateTopicRequest request;
   request.set_name(topic.name);
   request.set_partitions(topic.partitions);
@@ -39,6 +53,8 @@ Result<void> Admin::CreateTopic(const NewTopic& topic) {
 }
 
 Result<void> Admin::DeleteTopic(std::string_view name) {
+  if (client::InForkedChild()) return client::AfterFork();
+  if (const Status status = CheckTopicName(name); !status.ok()) return client::ToFailure(status);
   v1::DeleteTopicRequest request;
   request.set_name(std::string(name));
   v1::DeleteTopicResponse response;
@@ -48,6 +64,7 @@ Result<void> Admin::DeleteTopic(std::string_view name) {
 }
 
 Result<std::vector<std::string>> Admin::ListTopics() {
+  if (client::InForkedChild()) return client::AfterFork();
   v1::ListTopicsResponse response;
   const Status status = client::CallUnary<v1::Admin>(connection_->broker, &AdminStub::ListTopics, v1::ListTopicsRequest(), &response);
   if (!status.ok()) return client::ToFailure(status);
@@ -57,6 +74,8 @@ Result<std::vector<std::string>> Admin::ListTopics() {
 }
 
 Result<TopicDescription> Admin::DescribeTopic(std::string_view name) {
+  if (client::InForkedChild()) return client::AfterFork();
+  if (const Status status = CheckTopicName(name); !status.ok()) return client::ToFailure(status);
   v1::DescribeTopicRequest request;
   request.set_name(std::string(name));
   v1::DescribeTopicResponse response;
@@ -72,6 +91,8 @@ Result<TopicDescription> Admin::DescribeTopic(std::string_view name) {
 }
 
 Result<void> Admin::AddPartitions(std::string_view topic, std::int32_t count) {
+  if (client::InForkedChild()) return client::AfterFork();
+  if (const Status status = CheckTopicName(topic); !status.ok()) return client::ToFailure(status);
   v1::CreatePartitionsRequest request;
   request.set_name(std::string(topic));
   request.set_total(count);
@@ -82,6 +103,9 @@ Result<void> Admin::AddPartitions(std::string_view topic, std::int32_t count) {
 }
 
 Result<void> Admin::SetConfigs(std::string_view topic, const std::map<std::string, std::string>& configs) {
+  if (client::InForkedChild()) return client::AfterFork();
+  if (const Status status = CheckTopicName(topic); !status.ok()) return client::ToFailure(status);
+  if (const Status status = CheckConfigs(configs); !status.ok()) return client::ToFailure(status);
   v1::AlterTopicConfigRequest request;
   request.set_name(std::string(topic));
   AddConfigs(configs, request.mutable_set());
@@ -90,6 +114,8 @@ Result<void> Admin::SetConfigs(std::string_view topic, const std::map<std::strin
 }
 
 Result<std::int64_t> Admin::DeleteRecords(const TopicPartition& partition, std::int64_t before) {
+  if (client::InForkedChild()) return client::AfterFork();
+  if (const Status status = CheckTopicName(partition.topic); !status.ok()) return client::ToFailure(status);
   if (before < 0) return Failure(Errc::kOffsetOutOfRange, "delete records before offset " + std::to_string(before) + ": an offset is not negative");
   v1::DeleteRecordsRequest request;
   v1::DeleteRecordsRequest::Target* target = request.add_targets();

@@ -7,6 +7,7 @@
 #include "client/bounds.h"
 #include "client/connection.h"
 #include "client/failure.h"
+#include "client/fork.h"
 
 namespace cordwood {
 namespace {
@@ -27,6 +28,8 @@ Status Check(const ClientOptions& options) {
 Client::Client(std::shared_ptr<client::SharedConnection> connection) : connection_(std::move(connection)) {}
 
 Result<Client> Client::Connect(std::string_view addresses, const ClientOptions& options) {
+  client::CountForks();
+  if (client::InForkedChild()) return client::AfterFork();
   if (const Status status = Check(options); !status.ok()) return client::ToFailure(status);
   auto parsed = client::ParseAddresses(addresses);
   if (!parsed.ok()) return client::ToFailure(parsed.status());
@@ -34,7 +37,7 @@ Result<Client> Client::Connect(std::string_view addresses, const ClientOptions& 
   connect.connect_timeout = absl::FromChrono(options.connect_timeout);
   connect.request_timeout = absl::FromChrono(options.request_timeout);
   connect.keepalive = absl::FromChrono(options.keepalive);
-  auto connection = std::make_shared<client::SharedConnection>(*std::move(parsed), connect, options.on_exception);
+  auto connection = client::SharedConnection::Make(*std::move(parsed), connect, options.on_exception);
   if (const Status status = connection->broker.Connect(); !status.ok()) return client::ToRefusal(status);
   return Client(std::move(connection));
 }

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "client/fork.h"
 #include "client/internal/broker_connection.h"
 #include "client/internal/metadata_cache.h"
 #include "cordwood/callback_thread.h"
@@ -18,6 +19,13 @@ namespace cordwood::client {
 struct SharedConnection {
   SharedConnection(std::vector<std::string> addresses, const ConnectOptions& options, ExceptionHook hook = {})
       : on_exception(std::move(hook)), broker(std::move(addresses), options), metadata(broker) {}
+
+  // In a forked child the connection is the parent's: it is left alone there, for the kernel to take back.
+  static std::shared_ptr<SharedConnection> Make(std::vector<std::string> addresses, const ConnectOptions& options, ExceptionHook hook) {
+    return {new SharedConnection(std::move(addresses), options, std::move(hook)), [](SharedConnection* connection) {
+              if (!InForkedChild()) delete connection;
+            }};
+  }
 
   const ExceptionHook on_exception;
   BrokerConnection broker;

@@ -9,6 +9,7 @@
 #include "client/consumer_offsets.h"
 #include "client/consumer_state.h"
 #include "client/failure.h"
+#include "client/fork.h"
 #include "cordwood/client.h"
 
 namespace cordwood {
@@ -56,15 +57,18 @@ Consumer::Consumer(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Consumer::Consumer(Consumer&&) noexcept = default;
 Consumer& Consumer::operator=(Consumer&& other) noexcept {
   if (this == &other) return *this;
-  if (state_ != nullptr) Close();
+  const Consumer ended(std::move(*this));
   state_ = std::move(other.state_);
   return *this;
 }
+
 Consumer::~Consumer() {
+  if (client::InForkedChild()) return (void)state_.release();  // the thread to be joined and the calls to be ended are the parent's
   if (state_ != nullptr) Close();
 }
 
 Result<Consumer> Consumer::Open(std::shared_ptr<client::SharedConnection> connection, const ConsumerOptions& options) {
+  if (client::InForkedChild()) return client::AfterFork();
   if (const Status status = Check(options); !status.ok()) return ToRefusal(status);
   return Consumer(std::make_unique<State>(std::move(connection), options));
 }
@@ -82,7 +86,7 @@ Result<void> Consumer::AssignTopic(std::string_view topic, Position from) {
 }
 
 void Consumer::Unassign(const TopicPartition& partition) {
-  if (state_->group != nullptr) return;  // the group's
+  if (client::InForkedChild() || state_->group != nullptr) return;  // the parent's, or the group's
   if (const auto found = state_->assignment.find(partition); found != state_->assignment.end()) state_->Unassign(found);
 }
 
@@ -104,10 +108,12 @@ std::optional<std::int64_t> Consumer::position(const TopicPartition& partition) 
 }
 
 void Consumer::Pause(const TopicPartition& partition) {
+  if (client::InForkedChild()) return;
   if (const auto found = state_->assignment.find(partition); found != state_->assignment.end()) state_->Pause(found);
 }
 
 void Consumer::Resume(const TopicPartition& partition) {
+  if (client::InForkedChild()) return;
   if (const auto found = state_->assignment.find(partition); found != state_->assignment.end()) state_->Resume(found);
 }
 
@@ -120,6 +126,7 @@ std::vector<TopicPartition> Consumer::paused() const {
 }
 
 Result<std::vector<PartitionOffsets>> Consumer::Offsets(const std::vector<TopicPartition>& partitions) const {
+  if (client::InForkedChild()) return client::AfterFork();
   const auto located = client::Locate(*state_->connection, At(partitions, Position::End()), OffsetReset::kError);
   if (!located.ok()) return ToFailure(located.status());
   std::vector<PartitionOffsets> offsets;
@@ -134,6 +141,7 @@ Result<PartitionOffsets> Consumer::Offsets(const TopicPartition& partition) cons
 }
 
 Result<std::vector<std::int64_t>> Consumer::Resolve(const std::vector<TopicPartition>& partitions, Position position) const {
+  if (client::InForkedChild()) return client::AfterFork();
   const auto located = client::Locate(*state_->connection, At(partitions, position), state_->options.offset_reset);
   if (!located.ok()) return ToFailure(located.status());
   std::vector<std::int64_t> offsets;
@@ -148,6 +156,7 @@ Result<std::int64_t> Consumer::Resolve(const TopicPartition& partition, Position
 }
 
 Result<std::vector<TopicPartition>> Consumer::PartitionsOf(std::string_view topic) const {
+  if (client::InForkedChild()) return client::AfterFork();
   const auto image = client::FreshTopic(*state_->connection, topic);
   if (!image.ok()) return ToFailure(image.status());
   std::vector<TopicPartition> partitions;
@@ -155,13 +164,26 @@ Result<std::vector<TopicPartition>> Consumer::PartitionsOf(std::string_view topi
   return partitions;
 }
 
-std::size_t Consumer::buffered_bytes() const { return state_->fetch.untaken_bytes() + state_->ahead.held_bytes(); }
-Result<void> Consumer::connection() const { return client::ToResult(state_->fetch.connection_status()); }
+std::size_t Consumer::buffered_bytes() const {
+  return client::InForkedChild() ? 0 : state_->fetch.untaken_bytes() + state_->ahead.held_bytes();
+}
+
+Result<void> Consumer::connection() const {
+  if (client::InForkedChild()) return client::AfterFork();
+  return client::ToResult(state_->fetch.connection_status());
+}
+
 void Consumer::Wakeup() {
+  if (client::InForkedChild()) return;
   state_->wanted_awake = true;
   state_->fetch.Wakeup();
 }
-Result<void> Consumer::Close(std::chrono::milliseconds timeout) { return state_->Close(*this, timeout); }
+
+Result<void> Consumer::Close(std::chrono::milliseconds timeout) {
+  if (client::InForkedChild()) return client::AfterFork();
+  return state_->Close(*this, timeout);
+}
+
 void Consumer::Close() { (void)Close(state_->options.close_timeout); }
 
 }  // namespace cordwood

@@ -7,6 +7,8 @@
 
 #include "client/retry.h"
 #include "cordwood/v1/log.grpc.pb.h"
+#include "storage/base/clock.h"
+#include "storage/base/names.h"
 
 namespace cordwood::client {
 namespace {
@@ -63,7 +65,7 @@ Status TryLocate(SharedConnection& connection, const Places& places, OffsetReset
 
 }  // namespace
 
-std::string NameOf(const TopicPartition& partition) { return partition.topic + "-" + std::to_string(partition.partition); }
+std::string NameOf(const TopicPartition& partition) { return NameToShow(partition.topic) + "-" + std::to_string(partition.partition); }
 
 StatusOr<Offset> OffsetOf(const cordwood::Position& position, const PartitionOffsets& log, OffsetReset reset, std::int64_t by_time) {
   const std::int64_t value = position.value();

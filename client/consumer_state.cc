@@ -11,6 +11,7 @@
 #include "client/consumer_group.h"
 #include "client/consumer_offsets.h"
 #include "client/failure.h"
+#include "client/fork.h"
 #include "storage/base/clock.h"
 
 namespace cordwood {
@@ -22,7 +23,6 @@ namespace {
 
 absl::Duration Now() { return Clock::System().Monotonic(); }
 
-Failure Closed() { return ToRefusal(Error(Reason::kShuttingDown, "the consumer is closed")); }
 
 Failure NotAssigned(const TopicPartition& partition) {
   return ToRefusal(Error(Reason::kInvalidRequest, client::NameOf(partition) + " is not assigned to this consumer"));
@@ -46,8 +46,14 @@ Consumer::State::State(std::shared_ptr<client::SharedConnection> shared, const C
 
 Consumer::State::~State() { Stop(); }
 
+std::optional<Failure> Consumer::State::Ended() const {
+  if (client::InForkedChild()) return client::AfterFork();
+  if (closed) return ToRefusal(Error(Reason::kShuttingDown, "the consumer is closed"));
+  return std::nullopt;
+}
+
 Result<void> Consumer::State::CheckCall(const char* call) const {
-  if (closed) return Closed();
+  if (const auto ended = Ended()) return *ended;
   if (group == nullptr || !group->in_callback()) return {};
   return ToRefusal(Error(Reason::kInvalidRequest, std::string(call) + " cannot be called in a rebalance callback"));
 }
@@ -112,7 +118,7 @@ void Consumer::State::Unassign(Assignment::iterator assigned) {
 }
 
 Result<void> Consumer::State::Seek(const Places& places) {
-  if (closed) return Closed();
+  if (const auto ended = Ended()) return *ended;
   std::vector<std::pair<Assignment::iterator, Offset>> offsets;
   for (const auto& [partition, position] : places) {
     const auto found = assignment.find(partition);
@@ -160,7 +166,7 @@ void Consumer::State::Resume(Assignment::iterator assigned) {
 }
 
 void Consumer::State::Stop() {
-  if (std::exchange(closed, true)) return;
+  if (client::InForkedChild() || std::exchange(closed, true)) return;
   group.reset();
   fetch.Shutdown();
   loop.Stop();

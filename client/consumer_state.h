@@ -34,6 +34,8 @@ struct Consumer::State {
   State(std::shared_ptr<client::SharedConnection> shared, const ConsumerOptions& wanted);
   ~State();
 
+  std::optional<Failure> Ended() const;  // why no call will do any more
+
   using Places = std::vector<std::pair<TopicPartition, Position>>;
   Result<void> Assign(Places places);
   void Unassign(Assignment::iterator assigned);

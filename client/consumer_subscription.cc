@@ -6,6 +6,7 @@
 #include "client/consumer_group.h"
 #include "client/consumer_offsets.h"
 #include "client/failure.h"
+#include "client/fork.h"
 #include "storage/base/clock.h"
 
 namespace cordwood {
@@ -143,7 +144,7 @@ void Consumer::State::Group::TellProgress() {
 }
 
 Result<void> Consumer::State::CheckGroup() const {
-  if (closed) return ToRefusal(Error(Reason::kShuttingDown, "the consumer is closed"));
+  if (const auto ended = Ended()) return *ended;
   if (!options.group.id.empty()) return {};
   return ToRefusal(Error(Reason::kInvalidConfig, "this consumer has no group: set GroupOptions::id in NewConsumer()"));
 }
@@ -203,10 +204,12 @@ GroupMembership Consumer::State::Group::membership() {
   return {identity.member_id, identity.epoch, identity.reason};
 }
 
-GroupMembership Consumer::membership() const { return state_->group == nullptr ? GroupMembership{} : state_->group->membership(); }
+GroupMembership Consumer::membership() const {
+  return client::InForkedChild() || state_->group == nullptr ? GroupMembership{} : state_->group->membership();
+}
 
 void Consumer::Mark(const ConsumerRecord& record) {
-  if (state_->group != nullptr) state_->group->Mark(record);
+  if (!client::InForkedChild() && state_->group != nullptr) state_->group->Mark(record);
 }
 
 Future<void> Consumer::CommitAsync() {

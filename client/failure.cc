@@ -18,7 +18,7 @@ Failure Make(const Status& status, bool definite) {
 }  // namespace
 
 Failure ToFailure(const Status& status) {
-  return Make(status, !IsTransportError(status) && CertaintyOf(ReasonOf(status)) == Certainty::kDefinite);
+  return Make(status, IsNeverSent(status) || (!IsTransportError(status) && CertaintyOf(ReasonOf(status)) == Certainty::kDefinite));
 }
 
 Failure ToRefusal(const Status& status) { return Make(status, /*definite=*/true); }

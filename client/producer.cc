@@ -9,6 +9,7 @@
 #include "client/bounds.h"
 #include "client/connection.h"
 #include "client/failure.h"
+#include "client/fork.h"
 #include "client/internal/produce_client.h"
 #include "cordwood/client.h"
 
@@ -30,6 +31,10 @@ Status Check(const ProducerOptions& options) {
   CORDWOOD_RETURN_IF_ERROR(CheckBounds("ProducerOptions::memory_bytes_max", options.memory_bytes_max, options.batch_bytes, kMemoryBytesMax));
   CORDWOOD_RETURN_IF_ERROR(CheckBounds("ProducerOptions::max_block", options.max_block, milliseconds(0), kDay));
   CORDWOOD_RETURN_IF_ERROR(CheckBounds("ProducerOptions::delivery_timeout", options.delivery_timeout, milliseconds(1), kDay));
+  if (options.linger >= options.delivery_timeout) {
+    return Error(Reason::kInvalidConfig, "ProducerOptions::linger is " + client::WithUnit(options.linger) + ": it must be less than ProducerOptions::delivery_timeout, " +
+                                             client::WithUnit(options.delivery_timeout));
+  }
   CORDWOOD_RETURN_IF_ERROR(CheckBounds("ProducerOptions::close_timeout", options.close_timeout, milliseconds(0), kHour));
   if (options.acks < Acks::kNone || options.acks > Acks::kAll) return Error(Reason::kInvalidConfig, "ProducerOptions::acks is not one of Acks");
   if (options.compression < Compression::kNone || options.compression > Compression::kZstd) {
@@ -121,6 +126,7 @@ struct Producer::State {
 
 template <class Done>
 void Producer::State::Submit(std::string_view topic, const ProducerRecord& record, Done done) {
+  if (client::InForkedChild()) return done(client::AfterFork());
   auto held = std::make_unique<Done>(std::move(done));
   // A bare pointer, because it fits into std::function without another allocation. Whoever runs the callback owns it; on an error nobody does.
   const Status status = client.Send(topic, ToInternal(record), [bare = held.get()](const StatusOr<client::RecordAck>& ack) {
@@ -148,6 +154,10 @@ Producer& Producer::operator=(Producer&& other) noexcept {
 
 Producer::~Producer() {
   if (state_ == nullptr) return;
+  if (client::InForkedChild()) {
+    (void)state_.release();  // the thread to be joined and the calls to be ended are the parent's
+    return;
+  }
   if (state_->loop.in_loop()) {
     // The end of a callback or coroutine that owns its producer: a thread cannot wait for itself.
     std::thread([state = std::move(state_)] { (void)state->Close(state->options.close_timeout); }).detach();
@@ -157,12 +167,13 @@ Producer::~Producer() {
 }
 
 Result<Producer> Client::NewProducer(const ProducerOptions& options) {
+  if (client::InForkedChild()) return client::AfterFork();
   if (const Status status = Check(options); !status.ok()) return client::ToFailure(status);
   return Producer(std::make_unique<Producer::State>(connection_, options));
 }
 
 Future<RecordMetadata> Producer::Send(std::string_view topic, const ProducerRecord& record) {
-  Promise<RecordMetadata> promise(state_->callbacks);
+  Promise<RecordMetadata> promise(client::InForkedChild() ? std::make_shared<CallbackThread>() : state_->callbacks);
   Future<RecordMetadata> future = promise.future();
   state_->Submit(topic, record, [promise = std::move(promise)](Result<RecordMetadata> result) mutable { promise.Set(std::move(result)); });
   return future;
@@ -175,11 +186,13 @@ void Producer::Send(std::string_view topic, const ProducerRecord& record, Delive
 }
 
 Result<void> Producer::Flush(milliseconds timeout) {
+  if (client::InForkedChild()) return client::AfterFork();
   if (state_->loop.in_loop()) return Failure(Errc::kInvalidRequest, "Flush() on the producer's own thread would wait for itself");
   return client::ToResult(state_->client.Flush(absl::FromChrono(std::clamp(timeout, milliseconds(0), kDay))));
 }
 
 Result<void> Producer::Close(milliseconds timeout) {
+  if (client::InForkedChild()) return client::AfterFork();
   if (state_->loop.in_loop()) return Failure(Errc::kInvalidRequest, "Close() on the producer's own thread would wait for itself");
   return state_->Close(std::clamp(timeout, milliseconds(0), kDay));
 }

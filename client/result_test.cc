@@ -19,12 +19,16 @@
 namespace cordwood {
 namespace {
 
-// "kName = number" of each enumerator in a header.
-std::set<std::string> EnumeratorsOf(const std::string& header) {
-  std::ifstream file(CORDWOOD_SOURCE_DIR "/" + header);
+std::string TextOf(const std::string& path) {
+  std::ifstream file(CORDWOOD_SOURCE_DIR "/" + path);
   std::stringstream text;
   text << file.rdbuf();
-  const std::string all = text.str();
+  return text.str();
+}
+
+// "kName = number" of each enumerator in a header.
+std::set<std::string> EnumeratorsOf(const std::string& header) {
+  const std::string all = TextOf(header);
   const std::regex enumerator(R"((k\w+ = -?\d+),)");
   return {std::sregex_token_iterator(all.begin(), all.end(), enumerator, 1), std::sregex_token_iterator()};
 }
@@ -35,6 +39,16 @@ TEST(ErrcTest, IsTheListOfReasonsAndTransport) {
   expected.insert("kTransport = -100");
   EXPECT_EQ(EnumeratorsOf("client/cordwood/errc.h"), expected);
   EXPECT_FALSE(ReasonFromNumber(static_cast<int>(Errc::kTransport)).has_value());
+}
+
+TEST(ErrcTest, ThePageOfTheLibraryNamesCodesAsProgramsDoAndSaysHowAResultIsRead) {
+  const std::string page = TextOf("docs/reference/client-library.md");
+  for (const std::string& enumerator : EnumeratorsOf("client/cordwood/errc.h")) {
+    const std::string name = enumerator.substr(0, enumerator.find(' '));
+    if (name == "kNone") continue;  // of an option
+    EXPECT_EQ(page.find("`" + name + "`"), std::string::npos) << name;
+  }
+  for (const char* reader : {"`ok()`", "`if (result)`", "`*result`", "`error()`", "`value()`"}) EXPECT_NE(page.find(reader), std::string::npos) << reader;
 }
 
 TEST(FailureTest, KeepsTheReasonOfAStatus) {
@@ -61,6 +75,7 @@ TEST(FailureTest, OfWhatNeverLeftTheProcessIsDefinite) {
   EXPECT_FALSE(client::ToFailure(full).definite());
   EXPECT_TRUE(client::ToRefusal(full).definite());
   EXPECT_TRUE(client::ToRefusal(full).retriable());
+  EXPECT_TRUE(client::ToFailure(client::NeverSent(full)).definite());
 }
 
 TEST(ResultTest, HoldsAValueOrAFailure) {

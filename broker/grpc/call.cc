@@ -74,6 +74,7 @@ Call::~Call() {
   (wire_->previous_open == nullptr ? set_.first_open_ : wire_->previous_open->wire_->next_open) = wire_->next_open;
   if (wire_->next_open != nullptr) wire_->next_open->wire_->previous_open = wire_->previous_open;
   --set_.open_calls_;
+  set_.ended_calls_.Add();
   if (wire_->method != nullptr) wire_->method->open.Add(-1);
 }
 
@@ -224,11 +225,12 @@ void Call::BeginWrite() {
   set_.timers_.Arm(wire_->write_timeout, set_.clock_.Monotonic() + set_.answer_write_timeout_);
 }
 
-// The client does not read. The status passes the answer that is stuck, which comes back as not written.
-void Call::OnWriteTimeout() {
-  const std::string why = "no answer was read for " + absl::FormatDuration(set_.answer_write_timeout_) + " (answer.write.timeout.ms)";
-  grpc_call_cancel_with_status(wire_->context.c_call(), GRPC_STATUS_UNAVAILABLE, why.c_str(), nullptr);
+// The status passes the answer that is stuck, which comes back as not written.
+void Call::Cut(const std::string& why) {
+  if (!wire_->ended) grpc_call_cancel_with_status(wire_->context.c_call(), GRPC_STATUS_UNAVAILABLE, why.c_str(), nullptr);
 }
+
+void Call::OnWriteTimeout() { Cut("no answer was read for " + absl::FormatDuration(set_.answer_write_timeout_) + " (answer.write.timeout.ms)"); }
 
 void Call::OnWrite(bool ok) {
   Wire& w = *wire_;

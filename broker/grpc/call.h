@@ -64,6 +64,8 @@ class Call {
   void Write(grpc::ByteBuffer answer);
   // After what was written: OK, or the error with its Reason in grpc-status-details-bin.
   void Finish(const Status& status);
+  // Ends a call whose answers are not read: UNAVAILABLE, without a reason, past whatever was still to be written.
+  void Cut(const std::string& why);
   // `bytes` of messages have been answered: room in the window.
   void Answered(std::size_t bytes);
   std::size_t unwritten() const;  // answers that are not yet handed to the transport
@@ -117,6 +119,8 @@ class CallSet {
   static void OnEvent(void* tag, bool ok);
   std::size_t open_calls() const { return open_calls_; }  // accepted and not yet deleted
 
+  std::uint64_t ended_calls() const { return ended_calls_.value(); }  // deleted; any thread
+
   // After Start() from any thread, for every method that was added.
   struct MethodMeasures {
     std::string_view path;
@@ -150,6 +154,7 @@ class CallSet {
   Call* last_waiting_ = nullptr;
   Timer lease_retry_;              // other threads may have given room back
   std::size_t open_calls_ = 0;
+  Counter ended_calls_;
   bool stopping_ = false;
 };
 

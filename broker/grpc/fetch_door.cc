@@ -17,25 +17,33 @@ FetchDoor::FetchDoor(Call& call, FetchHandler& handler, AnswerEncoder& encoder, 
 void FetchDoor::OnMessage(grpc::ByteBuffer message, ByteCharge) {
   asked_ = true;
   const StatusOr<FetchRequest> request = ParseFetchRequest(std::move(message));
-  Status status = request.ok() ? session_->Apply(*request) : request.status();
-  if (!status.ok()) call_.Finish(status);
+  const Status status = request.ok() ? session_->Apply(*request) : request.status();
+  if (!status.ok()) End(status);
+}
+
+// The status may have to wait behind answers that nobody reads: what is not among them yet is dropped now.
+void FetchDoor::End(const Status& status) {
+  session_->Stop();
+  call_.Finish(status);
 }
 
 void FetchDoor::OnHalfClose() {
   half_closed_ = true;
-  if (!is_stream_) return call_.Finish(Error(Reason::kMalformedRequest, "a unary call without a message"));
+  if (!is_stream_) return End(Error(Reason::kMalformedRequest, "a unary call without a message"));
   if (session_->spent()) call_.Finish(absl::OkStatus());
 }
 
 void FetchDoor::OnStop() {
   if (!is_stream_ && asked_) return session_->AnswerNow();
-  call_.Finish(Error(Reason::kShuttingDown, "the broker is stopping"));
+  End(Error(Reason::kShuttingDown, "the broker is stopping"));
 }
 
 void FetchDoor::OnAnswer(FetchAnswer& answer) {
   call_.Write(encoder_.Encode(answer));
   if (!is_stream_ || (half_closed_ && session_->spent())) call_.Finish(absl::OkStatus());
 }
+
+void FetchDoor::OnUnread() { call_.Cut("answers of this call went unread while those of all calls held too much memory"); }
 
 bool FetchDoor::CanTake() const { return call_.unwritten() < kAnswersUnwrittenMax; }
 

@@ -16,15 +16,18 @@ class FetchDoor final : public CallDoor, public FetchListener {
   FetchDoor(Call& call, FetchHandler& handler, AnswerEncoder& encoder, bool is_stream);
 
   void OnMessage(grpc::ByteBuffer message, ByteCharge charge) override;
-  void OnRefused(const Status& status) override { call_.Finish(status); }
+  void OnRefused(const Status& status) override { End(status); }
   void OnHalfClose() override;
   void OnWritten() override { session_->OnWritten(); }
   void OnStop() override;
   void OnEnd() override { session_->Close(); }
   void OnAnswer(FetchAnswer& answer) override;
   bool CanTake() const override;
+  void OnUnread() override;
 
  private:
+  void End(const Status& status);
+
   Call& call_;
   AnswerEncoder& encoder_;
   const bool is_stream_;

@@ -15,7 +15,6 @@
 #include <mutex>
 #include <utility>
 
-#include "broker/grpc/malformed_requests.h"
 #include "storage/base/check.h"
 
 namespace cordwood::broker {
@@ -60,9 +59,6 @@ Status GrpcServer::Start(const GrpcServerOptions& options, NetworkThreads& threa
   // gRPC gathers a message before anyone sees it: without this as much as clients care to begin. No read of ours can stop it, so it resets streams.
   quota.Resize(options.receive_bytes_max);
   builder.SetResourceQuota(quota);
-  std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> interceptors;
-  interceptors.push_back(NameMalformedRequests(measures_));
-  builder.experimental().SetInterceptorCreators(std::move(interceptors));
   for (const auto& service : services_) builder.RegisterService(service.get());
   threads.AddTo(builder);
   server_ = builder.BuildAndStart();

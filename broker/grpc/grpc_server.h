@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The one gRPC server: the network threads' calls, the synchronous services, reflection.
+// The one gRPC server: the network threads' calls, and reflection.
 #pragma once
 
 #include <grpcpp/impl/codegen/service_type.h>
@@ -11,7 +11,6 @@
 
 #include "absl/time/time.h"
 #include "broker/grpc/connections/connection_acceptor.h"
-#include "broker/grpc/control_measures.h"
 #include "broker/grpc/network_thread.h"
 #include "storage/base/reason.h"
 
@@ -30,12 +29,13 @@ struct GrpcServerOptions {
   bool channelz = false;
   // A connection whose peer has gone without a word: asked for a sign of life after so long a silence, and closed after so long without one.
   absl::Duration keepalive = absl::Seconds(60), keepalive_timeout = absl::Seconds(20);
-  int sync_threads_max = 256;  // of all synchronous calls; beyond it they are refused with RESOURCE_EXHAUSTED
+  int sync_threads_max = 8;  // of reflection and channelz, the only synchronous services; beyond it gRPC refuses them with RESOURCE_EXHAUSTED
 };
 
 // Threading: Start and Shutdown from the owner, once each.
 class GrpcServer {
  public:
+  // `services`: listed by reflection.
   explicit GrpcServer(std::vector<std::unique_ptr<grpc::Service>> services);
   ~GrpcServer();  // after Shutdown(), or without Start()
 
@@ -43,7 +43,6 @@ class GrpcServer {
   Status Start(const GrpcServerOptions& options, NetworkThreads& threads);
   std::uint16_t port() const { return acceptor_->port(); }
   const ConnectionAcceptor& connections() const { return *acceptor_; }
-  const ControlMeasures& measures() const { return measures_; }
   // Listens no more; what is connected goes on.
   void StopListening();
   // The same if it was not done. Refuses new calls, lets open ones finish for `timeout`, then cancels them. The network threads must be running.
@@ -51,7 +50,6 @@ class GrpcServer {
 
  private:
   const std::vector<std::unique_ptr<grpc::Service>> services_;
-  ControlMeasures measures_;  // the server counts into it
   std::unique_ptr<grpc::Server> server_;
   std::unique_ptr<ConnectionAcceptor> acceptor_;  // hands on to the server
 };

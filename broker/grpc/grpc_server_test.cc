@@ -12,7 +12,8 @@
 #include <atomic>
 #include <string>
 
-#include "broker/grpc/control/health_service.h"
+#include "broker/grpc/control/health_methods.h"
+#include "broker/grpc/control/listed_service.h"
 #include "grpc/health/v1/health.grpc.pb.h"
 
 namespace cordwood::broker {
@@ -34,9 +35,11 @@ class GrpcServerTest : public ::testing::Test {
  protected:
   GrpcServerTest() {
     checks_.AddReady("shard-000", [this] { return healthy_ ? absl::OkStatus() : Error(Reason::kPoisoned, "fsync failed"); });
+    AddHealthCheck(calls_, checks_);
     AddHealthWatch(network_, checks_);
     server_ = std::make_unique<GrpcServer>(HealthService());
     EXPECT_EQ(server_->Start(options_, network_), absl::OkStatus());
+    calls_.Start();
     network_.Start();
     channel_ = grpc::CreateChannel("127.0.0.1:" + std::to_string(server_->port()), grpc::InsecureChannelCredentials());
     stub_ = Health::NewStub(channel_);
@@ -47,11 +50,12 @@ class GrpcServerTest : public ::testing::Test {
     stopped_ = true;
     EXPECT_TRUE(network_.Drain(absl::Seconds(10)));
     server_->Shutdown(absl::Seconds(1));
+    calls_.Stop();
     network_.Stop();
   }
-  std::vector<std::unique_ptr<grpc::Service>> HealthService() {
+  static std::vector<std::unique_ptr<grpc::Service>> HealthService() {
     std::vector<std::unique_ptr<grpc::Service>> services;
-    services.push_back(MakeHealthService(checks_));
+    services.push_back(MakeListedService("grpc.health.v1.Health"));
     return services;
   }
   // A TCP connection to the server; -1 if nobody listens.
@@ -90,6 +94,7 @@ class GrpcServerTest : public ::testing::Test {
   ByteBudget budget_;
   GrpcServerOptions options_ = QuickKeepalive();
   NetworkThreads network_{NetworkOptions(), budget_, Clock::System()};
+  ControlCalls calls_{network_, {}};
   std::unique_ptr<GrpcServer> server_;
   std::shared_ptr<grpc::Channel> channel_;
   std::unique_ptr<Health::Stub> stub_;

@@ -245,6 +245,30 @@ TEST_F(LogDoorsTest, AFetchStreamFollowsTheLogWithinItsCredit) {
   context.TryCancel();
 }
 
+// The status waits behind answers that nobody reads, for five minutes; what the fetch itself holds does not.
+TEST_F(LogDoorsTest, AFetchStreamThatIsRefusedLetsGoOfItsFetchAtOnce) {
+  for (int i = 0; i < 8; ++i) Produce(RequestOf(1, 0, BatchText({std::string(900'000, 'a')})));
+  grpc::ChannelArguments arguments;
+  arguments.SetInt(GRPC_ARG_HTTP2_BDP_PROBE, 0);  // its window stays at 64 KiB
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  const auto stub = v1::Log::NewStub(grpc::CreateCustomChannel(address(), grpc::InsecureChannelCredentials(), arguments));
+  grpc::ClientContext context;
+  auto stream = stub->FetchStream(&context);
+  v1::FetchRequest request;
+  request.set_add_credit_bytes(1 << 30);
+  request.add_partitions()->set_topic("t");
+  request.mutable_partitions(0)->set_partition(0);
+  ASSERT_TRUE(stream->Write(request));
+  const FetchMeasures& measures = doors_->fetch_measures();
+  ASSERT_TRUE(testing::WaitUntil([&] { return measures.unwritten_bytes.value() > 1'000'000; }));
+  EXPECT_EQ(measures.sessions.value(), 1);
+  request.mutable_partitions(0)->set_topic(std::string(70'000, 'x'));
+  ASSERT_TRUE(stream->Write(request)) << "which is too large";
+  EXPECT_TRUE(testing::WaitUntil([&] { return measures.sessions.value() == 0; }));
+  EXPECT_EQ(OpenCalls(), 1u);
+  context.TryCancel();
+}
+
 class NoRingTest : public LogDoorsTest {
  protected:
   NoRingTest() { options_.fetch.ring_bytes = 1; }

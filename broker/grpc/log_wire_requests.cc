@@ -245,9 +245,11 @@ Status CheckFetch(const cordwood::v1::FetchRequest& request) {
   if (static_cast<std::size_t>(request.partitions_size()) > kFetchPartitionsMax) {
     return Error(Reason::kRecordListTooLarge, "more than 10000 partitions in one request");
   }
+  if (!cordwood::v1::Isolation_IsValid(request.isolation())) return refuse("an isolation that is none of READ_UNCOMMITTED, READ_COMMITTED");
   for (const cordwood::v1::FetchPartition& partition : request.partitions()) {
     if (!cordwood::v1::FetchPartition::Action_IsValid(partition.action())) return refuse("an action that is none of SET, PAUSE, REMOVE");
     if (partition.max_bytes() < 0) return refuse("max_bytes is not negative");
+    if (partition.last_fetched_epoch() < -1 || partition.current_leader_epoch() < -1) return refuse("an epoch is not below -1");
   }
   return absl::OkStatus();
 }

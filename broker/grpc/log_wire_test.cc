@@ -258,6 +258,24 @@ TEST(LogWireTest, AnEmptyProduceAnswerIsAValidMessage) {
   EXPECT_EQ(buffer.Length(), 0u);
 }
 
+TEST(LogWireTest, AFetchRequestMayNameNoEpochButNoneBelowThatNorAnUnknownIsolation) {
+  cordwood::v1::FetchRequest request;
+  cordwood::v1::FetchPartition& partition = *request.add_partitions();
+  const auto reason = [&] { return ReasonOf(ParseFetchRequest(Buffer(request.SerializeAsString())).status()); };
+  partition.set_last_fetched_epoch(-1);
+  partition.set_current_leader_epoch(-1);
+  request.set_isolation(cordwood::v1::READ_COMMITTED);
+  EXPECT_EQ(reason(), Reason::kNone);
+  partition.set_last_fetched_epoch(-9);
+  EXPECT_EQ(reason(), Reason::kInvalidRequest);
+  partition.clear_last_fetched_epoch();
+  partition.set_current_leader_epoch(-2);
+  EXPECT_EQ(reason(), Reason::kInvalidRequest);
+  partition.clear_current_leader_epoch();
+  request.set_isolation(static_cast<cordwood::v1::Isolation>(9));
+  EXPECT_EQ(reason(), Reason::kInvalidRequest);
+}
+
 TEST(LogWireTest, AFetchAnswerReadsBackWhateverThePiecesAre) {
   FetchAnswer answer;
   answer.seq = 9;

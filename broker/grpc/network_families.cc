@@ -43,7 +43,7 @@ void AddNetworkFamilies(Families& families, NetworkThreads& threads) {
       totals.errors.push_back(measures.errors);
     }
   }
-  auto open = families.Gauge("cordwood_calls_open", "Calls open, by method of the data plane; a stream is one call");
+  auto open = families.Gauge("cordwood_calls_open", "Calls open, by method; a stream is one call");
   for (const auto& [method, totals] : methods) {
     open.Add(static_cast<double>(totals.open), {{"method", method}});
     families.AddLimit(method + "_calls", totals.open_most, totals.open_max, totals.limit_name);
@@ -51,11 +51,21 @@ void AddNetworkFamilies(Families& families, NetworkThreads& threads) {
   }
 }
 
-void AddControlFamilies(Families& families, const ControlMeasures& measures) {
-  for (const auto& method : measures.methods()) {
-    families.AddRequests(SnakeCase(method->name), method->requests.value());
-    families.AddErrors(SnakeCase(method->name), {&method->errors});
+// Errors are counted with the calls.
+void AddControlFamilies(Families& families, const ControlCalls& calls) {
+  for (const auto& method : calls.methods()) families.AddRequests(SnakeCase(method->name), method->requests.value());
+  LatencyTotals whole;
+  std::int64_t unread_most = 0;
+  std::uint64_t cut = 0;
+  for (const ControlCalls::ThreadMeasures* thread : calls.threads()) {
+    whole.Add(thread->whole);
+    unread_most = std::max(unread_most, thread->unread_bytes.value());
+    cut += thread->cut.value();
   }
+  families.Histogram("cordwood_control_seconds", "From a control request to its answer, the wait for a thread included").Add(whole);
+  families.Counter("cordwood_control_calls_cut_total", "Control calls that ended since their answers were not read and newer ones needed the room").Add(static_cast<double>(cut));
+  families.AddLimit("queued_requests", calls.pool().queued(), calls.pool().queued_max(), "queued.max.requests");
+  families.AddLimit("unread_control_bytes", unread_most, static_cast<std::int64_t>(calls.options().unread_bytes_max), "");
 }
 
 void AddConnectionFamilies(Families& families, const ConnectionAcceptor& acceptor) {

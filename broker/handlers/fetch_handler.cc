@@ -24,6 +24,7 @@ FetchHandler::FetchHandler(Outbox& outbox, TimerWheel& timers, const PartitionTa
       options_(options),
       clock_(clock),
       ring_(options.ring_bytes),
+      unread_(options.unread_bytes_max),
       catchup_(options.catchup_bytes_per_second),
       catchup_timer_([this] { EndHolding(clock_.Monotonic()); }) {
   measures_.catchup_limit.Set(options.catchup_bytes_per_second);
@@ -79,6 +80,7 @@ bool FetchHandler::RunTurn() {
   for (int i = 0; i < options_.sessions_per_turn && visits_ < options_.partitions_per_turn && !runnable_.empty(); ++i) {
     runnable_.pop_front()->Run();
   }
+  measures_.ended_unread.Add(static_cast<std::uint64_t>(unread_.Shed(unwritten_bytes_, clock_.Monotonic())));
   measures_.reads.Set(static_cast<std::int64_t>(jobs_outstanding_));
   measures_.parked.Set(static_cast<std::int64_t>(waits_.waiters()));
   measures_.unwritten_bytes.Set(static_cast<std::int64_t>(unwritten_bytes_));

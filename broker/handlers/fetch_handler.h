@@ -10,13 +10,17 @@
 #include <utility>
 
 #include "broker/handlers/limits/catchup_limit.h"
+#include "broker/handlers/limits/unread_answers.h"
 #include "broker/handlers/fetch_request.h"
 #include "broker/handlers/fetch_waits.h"
 #include "broker/handlers/handler_measures.h"
 #include "broker/handlers/tail_ring.h"
 #include "broker/handlers/timer_wheel.h"
 #include "broker/replication/publication.h"
-#include "storage/base/clock.h"
+
+namespace cordwood {
+class Clock;
+}
 
 namespace cordwood::broker {
 
@@ -31,19 +35,22 @@ class FetchListener {
   // The answer's memory is used again after this returns.
   virtual void OnAnswer(FetchAnswer& answer) = 0;
   virtual bool CanTake() const = 0;  // false: no more for now; FetchSession::OnWritten() follows
+  virtual void OnUnread() = 0;       // the session is closed: its answers went unread for too long, and the call is to end at once
 };
 
 struct FetchOptions {
   std::size_t ring_bytes = 64 * 1024 * 1024;
   std::size_t answer_bytes = 1024 * 1024;           // an answer is sent once it holds so much, or there is no more
-  std::size_t session_read_bytes_max = 2 * 1024 * 1024;  // asked of the readers by one call, not yet answered
+  // Of reads under way of one call, each at what it may bring: as much as it asks for, or one batch of max.message.bytes. Below it one more may begin.
+  std::size_t session_read_bytes_max = 2 * 1024 * 1024;
   std::size_t read_bytes_max = 64 * 1024 * 1024;    // the same, by all calls of the thread
   std::size_t openings_max = 1024;                  // partitions being opened by their shards for calls of the thread
   std::int64_t catchup_bytes_per_second = 0;        // see CatchupLimit; of this thread
   int catchup_threads = 1;                          // that share what is allowed for each byte produced
-  // Of answers that clients have not read yet, by all calls of the thread. Beyond it answers are lean, and a call has one at a time.
+  // Of answers that clients have not read yet or that are being gathered, by all calls of the thread. Beyond it answers are lean, and a call has one at a time.
   std::size_t unwritten_bytes_max = 64 * 1024 * 1024;
   std::size_t lean_answer_bytes = 64 * 1024;
+  std::size_t unread_bytes_max = 256 * 1024 * 1024;  // of the same: beyond it those who do not read are ended; see UnreadAnswers
   int sessions_per_turn = 128;
   std::size_t partitions_per_session_turn = 256;    // looked at, before other sessions have their turn
   std::size_t partitions_per_turn = 1024;           // before the thread looks at its other work
@@ -95,8 +102,9 @@ class FetchHandler final : public PublicationListener {
   RingQueue<std::shared_ptr<FetchSession>> starved_;   // wait until the readers have less to do
   std::size_t visits_ = 0;          // in this turn
   std::size_t openings_ = 0;
-  std::size_t reading_bytes_ = 0;   // each read at what a reader may hold at least
-  std::size_t unwritten_bytes_ = 0;  // with the sessions' listeners
+  std::size_t reading_bytes_ = 0;   // each read at what it may bring
+  std::size_t unwritten_bytes_ = 0;  // of answers that are being gathered, or that listeners hold
+  UnreadAnswers unread_;             // of sessions whose listeners hold answers
   std::size_t jobs_outstanding_ = 0;
   CatchupLimit catchup_;
   Timer catchup_timer_;             // armed while the limit holds somebody back

@@ -4,7 +4,6 @@
 #include <string>
 #include <utility>
 
-#include "absl/container/flat_hash_set.h"
 #include "broker/handlers/fetch_session.h"
 #include "broker/replication/shard_driver.h"
 #include "broker/replication/shard_turn.h"
@@ -13,7 +12,7 @@
 namespace cordwood::broker {
 namespace {
 
-constexpr std::size_t kReadBytesMin = 64 * 1024;  // a fair share is never less, and a read, which brings at least one batch, never counts less
+constexpr std::size_t kReadBytesMin = 64 * 1024;  // a fair share is never less, and a read never counts less
 constexpr std::size_t kLimitedReadBytesMax = 256 * 1024;  // so that sessions that ask for much get no more than others, and no answer is long under way
 
 std::string NameOf(const BoundPartition& bound) { return bound.topic->name + "-" + ToString(bound.index); }
@@ -27,9 +26,9 @@ struct FetchSession::Read final : ReadJob {
   }
   std::shared_ptr<FetchSession> session;
   std::uint64_t generation = 0;
-  std::size_t cost = 0;     // in bytes
-  bool limited = false;     // counts for the catch-up limit
-  absl::Duration asked_at;  // monotonic
+  std::size_t cost = 0;          // bytes that it may bring
+  std::size_t limited_cost = 0;  // taken from the catch-up limit; 0: it does not count for that
+  absl::Duration asked_at;       // monotonic
 };
 
 // Opens the partition on its shard's thread and looks up where an epoch ended.
@@ -55,8 +54,9 @@ std::size_t FetchSession::Allowance(const Slot& slot) const {
   if (credit_ <= 0 || !CanSend()) return 0;
   std::size_t bytes = std::min(slot.bytes_max, static_cast<std::size_t>(credit_));
   const std::size_t answer_bytes = answer_bytes_max();
-  if (is_stream_ && handler_.lean() && answer_.payload_bytes >= answer_bytes) return 0;
-  if (is_stream_ && answer_.payload_bytes < answer_bytes) bytes = std::min(bytes, answer_bytes - answer_.payload_bytes);
+  const std::size_t held_bytes = answer_.held_bytes();
+  if (is_stream_ && handler_.lean() && held_bytes >= answer_bytes) return 0;
+  if (is_stream_ && held_bytes < answer_bytes) bytes = std::min(bytes, answer_bytes - held_bytes);
   return bytes;
 }
 
@@ -127,6 +127,7 @@ void FetchSession::Send(Slot& slot, const ReplicaSnapshot& snapshot, FetchPiece 
   const std::size_t bytes = piece.view().size();
   ResultFor(slot, snapshot).pieces.push_back(std::move(piece));
   answer_.payload_bytes += bytes;
+  CountHeld();
   credit_ -= static_cast<std::int64_t>(bytes);
 }
 
@@ -153,9 +154,7 @@ void FetchSession::Park(Slot& slot) {
 void FetchSession::NeedReader(Slot& slot) {
   slot.queued = true;
   behind_.push_back(slot.bound.replica->id);
-  if (behind_.size() <= 2 * slots_.size() + kBehindSlack) return;
-  absl::flat_hash_set<PartitionId> kept;  // whoever was removed and came back stands where he first stood
-  behind_.KeepIf([&](PartitionId id) { return slots_.contains(id) && kept.insert(id).second; });
+  Shorten(behind_);
 }
 
 // It was the first in line. `catchup_bytes`: of the read for which it waits, if that is what it waits for.
@@ -170,7 +169,9 @@ void FetchSession::Starve(Slot& slot, std::size_t catchup_bytes) {
 
 void FetchSession::StartRead(Slot& slot, const ReplicaSnapshot& snapshot) {
   if (turn_ != Turn::kReaders) return NeedReader(slot);
-  const std::size_t share = std::max(kReadBytesMin, handler_.options_.session_read_bytes_max / (behind_.size() + 1));
+  // A read brings at least one batch, so it counts as one and may as well ask for that much.
+  const std::size_t least = std::max(kReadBytesMin, slot.bound.topic->config.batch.batch_bytes_max);
+  const std::size_t share = std::max(least, handler_.options_.session_read_bytes_max / (behind_.size() + 1));
   std::size_t bytes_max = std::min(Allowance(slot), share);
   // What the ring holds and a reader only has to decode is not behind.
   const auto look = [](const PublishedBatch&) { return false; };
@@ -178,16 +179,17 @@ void FetchSession::StartRead(Slot& slot, const ReplicaSnapshot& snapshot) {
   bool limited = false;
   if (!handler_.MayRead(behind, &limited)) return Starve(slot, bytes_max);
   if (limited) bytes_max = std::min(bytes_max, kLimitedReadBytesMax);
-  const std::size_t cost = std::max(bytes_max, kReadBytesMin);
+  const std::size_t cost = std::max(bytes_max, least);
+  const std::size_t limited_cost = limited ? std::max(bytes_max, kReadBytesMin) : 0;
   if (limited) {
-    handler_.catchup_.Take(cost, handler_.clock_.Monotonic());
+    handler_.catchup_.Take(limited_cost, handler_.clock_.Monotonic());
     turn_ = Turn::kOthersFirst;
   }
   auto* read = new Read;
   read->partition = slot.bound.replica;
   read->range = ReadRange{slot.next, snapshot.high_watermark, bytes_max};
   read->cost = cost;
-  read->limited = limited;
+  read->limited_cost = limited_cost;
   read->as_records = slot.as_records;
   read->outbox = &handler_.outbox_;
   read->session = shared_from_this();
@@ -210,7 +212,7 @@ void FetchSession::OnRead(Read& read) {
   reading_bytes_ -= read.range.bytes_max;
   reading_cost_ -= read.cost;
   handler_.reading_bytes_ -= read.cost;
-  if (read.limited) handler_.catchup_.GiveBack(read.cost - std::min(read.cost, read.bytes.size()));
+  if (read.limited_cost > 0) handler_.catchup_.Correct(read.limited_cost, read.log_bytes, handler_.clock_.Monotonic());
   --jobs_;
   --handler_.jobs_outstanding_;
   if (read.unread) {

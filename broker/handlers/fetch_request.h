@@ -73,14 +73,17 @@ struct FetchAnswer {
   std::uint64_t seq = 0;  // of the last request applied
   std::vector<FetchResult> results;
   std::size_t payload_bytes = 0;
+  std::size_t result_bytes = 0;  // of the results without that, about: kResultBytes each, and what a refusal repeats and says
 
+  std::size_t held_bytes() const { return payload_bytes + result_bytes; }
   // For the next one; keeps the memory of an answer of usual size.
   void Clear() {
     results.clear();
     if (results.capacity() > kResultsKeptMax) results.shrink_to_fit();
-    payload_bytes = 0;
+    payload_bytes = result_bytes = 0;
   }
   static constexpr std::size_t kResultsKeptMax = 64;
+  static constexpr std::size_t kResultBytes = 512;
 };
 
 inline constexpr std::size_t kFetchPartitionsMax = 10'000;  // in one request

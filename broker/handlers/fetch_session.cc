@@ -7,11 +7,13 @@
 #include <string>
 #include <utility>
 
+#include "absl/container/flat_hash_set.h"
+
 namespace cordwood::broker {
 namespace {
 
 constexpr std::size_t kBytesMaxDefault = 1024 * 1024;
-constexpr std::size_t kUnreadResultsMax = 2 * kFetchPartitionsMax;  // refused partitions, while the client does not read
+constexpr std::size_t kRefusedBytesMax = 256 * 1024;  // some hundred refused partitions, while the client does not read
 constexpr std::size_t kUnaryBytesMax = 64 * 1024 * 1024;  // whatever max_bytes says
 
 std::size_t OrDefault(std::int32_t bytes_max) { return bytes_max == 0 ? kBytesMaxDefault : static_cast<std::size_t>(bytes_max); }
@@ -48,19 +50,21 @@ class FetchSession::DeletedSlots {
 };
 
 FetchSession::FetchSession(FetchHandler& handler, bool is_stream, FetchListener* listener)
-    : handler_(handler), is_stream_(is_stream), listener_(listener), bindings_(is_stream), deadline_([this] { AnswerNow(); }) {
+    : handler_(handler), is_stream_(is_stream), ear_(listener), listener_(listener), bindings_(is_stream), deadline_([this] { AnswerNow(); }) {
   handler_.measures_.sessions.Add(1);
 }
 
 FetchSession::~FetchSession() = default;
 
 Status FetchSession::Apply(const FetchRequest& request) {
+  const Status taken = Take(request);
+  if (!taken.ok()) Stop();
+  return taken;
+}
+
+Status FetchSession::Take(const FetchRequest& request) {
   handler_.measures_.requests.Add();
   if (handler_.image_ == nullptr) return Error(Reason::kLeaderNotAvailable, "the broker is starting");
-  answer_.seq = request.seq;
-  if (is_stream_ && answer_.results.size() >= kUnreadResultsMax) {
-    return Error(Reason::kLimitExceeded, "the client sends requests and does not read what they are answered");
-  }
   if (is_stream_) {
     credit_ = std::min(credit_ + static_cast<std::int64_t>(std::min<std::uint64_t>(request.add_credit_bytes, kFetchCreditMax)), kFetchCreditMax);
   } else {
@@ -75,6 +79,7 @@ Status FetchSession::Apply(const FetchRequest& request) {
   }
   DeletedSlots deleted(*this);
   for (const FetchPartition& partition : request.partitions) CORDWOOD_RETURN_IF_ERROR(ApplyPartition(request, partition, deleted));
+  answer_.seq = request.seq;
   MakeRunnable();
   return absl::OkStatus();
 }
@@ -83,14 +88,8 @@ Status FetchSession::ApplyPartition(const FetchRequest& request, const FetchPart
   const auto choose = [](const TopicImage&) -> StatusOr<PartitionIndex> { return Error(Reason::kInvalidRequest, "a fetch needs a partition"); };
   const ReplicaHandlePtr before = partition.ref.handle == 0 ? nullptr : bindings_.Bound(partition.ref.handle, handler_.table_);
   StatusOr<BoundPartition> bound = bindings_.Resolve(partition.ref, *handler_.image_, handler_.table_, choose);
-  if (partition.action != FetchPartition::Action::kSet) {
-    PauseOrRemove(partition, bound, deleted);
-    return absl::OkStatus();
-  }
-  if (!bound.ok()) {
-    RefuseUnresolved(partition, bound.status());
-    return absl::OkStatus();
-  }
+  if (partition.action != FetchPartition::Action::kSet) return PauseOrRemove(partition, bound, deleted);
+  if (!bound.ok()) return RefuseUnresolved(partition, bound.status());
   const PartitionId id = bound->replica->id;
   if (before != nullptr && before->id != id) EndFetchOf(before->id, partition.ref.handle);
   if (slots_.size() >= handler_.options_.partitions_max && !slots_.contains(id)) {
@@ -101,6 +100,7 @@ Status FetchSession::ApplyPartition(const FetchRequest& request, const FetchPart
   handler_.measures_.partitions_most.Set(std::max(handler_.measures_.partitions_most.value(), static_cast<std::int64_t>(slots_.size())));
   slot->bound = *std::move(bound);
   Set(*slot, request, partition);
+  Shorten(ready_);
   return absl::OkStatus();
 }
 
@@ -113,7 +113,7 @@ void FetchSession::EndFetchOf(PartitionId id, std::uint32_t handle) {
 }
 
 // What is left of a deleted topic can be paused and removed like anything else.
-void FetchSession::PauseOrRemove(const FetchPartition& partition, const StatusOr<BoundPartition>& bound, DeletedSlots& deleted) {
+Status FetchSession::PauseOrRemove(const FetchPartition& partition, const StatusOr<BoundPartition>& bound, DeletedSlots& deleted) {
   const bool remove = partition.action == FetchPartition::Action::kRemove;
   auto found = bound.ok() ? slots_.find(bound->replica->id) : slots_.end();
   if (found == slots_.end()) {
@@ -121,19 +121,19 @@ void FetchSession::PauseOrRemove(const FetchPartition& partition, const StatusOr
   }
   if (found == slots_.end()) {
     if (!bound.ok()) return RefuseUnresolved(partition, bound.status());
-    if (!remove) RefuseUnresolved(partition, Error(Reason::kInvalidRequest, "the partition is not being fetched"));
-    return;
+    return remove ? absl::OkStatus() : RefuseUnresolved(partition, Error(Reason::kInvalidRequest, "the partition is not being fetched"));
   }
   Slot& slot = *found->second;
   Announced(slot);
   if (remove) {
     slots_.erase(found);
-    return;
+    return absl::OkStatus();
   }
   slot.Leave();
   slot.DropRead();
   slot.generation = ++generation_;
   slot.state = State::kPaused;
+  return absl::OkStatus();
 }
 
 void FetchSession::Set(Slot& slot, const FetchRequest& request, const FetchPartition& partition) {
@@ -154,8 +154,10 @@ void FetchSession::Set(Slot& slot, const FetchRequest& request, const FetchParti
   Ready(slot);
 }
 
-void FetchSession::RefuseUnresolved(const FetchPartition& partition, Status status) {
-  FetchResult& result = answer_.results.emplace_back();
+// Refusals leave like anything else; a client that leaves no room for them and goes on asking ends its stream.
+Status FetchSession::RefuseUnresolved(const FetchPartition& partition, Status status) {
+  const std::size_t said_bytes = partition.ref.topic.size() + status.message().size();
+  FetchResult& result = AddResult(said_bytes);
   result.ref = std::make_shared<const PartitionRef>(partition.ref);
   result.position = partition.position;
   result.high_watermark = result.log_start = Offset(-1);
@@ -164,6 +166,11 @@ void FetchSession::RefuseUnresolved(const FetchPartition& partition, Status stat
   result.failure.emplace();
   result.failure->status = std::move(status);
   answer_now_ = true;
+  if (!is_stream_) return absl::OkStatus();
+  refused_bytes_ += FetchAnswer::kResultBytes + said_bytes;
+  if (answer_.held_bytes() >= answer_bytes_max()) Flush();
+  if (refused_bytes_ <= kRefusedBytesMax || CanSend()) return absl::OkStatus();
+  return Error(Reason::kLimitExceeded, "the client sends requests and does not read what they are answered");
 }
 
 void FetchSession::Ready(Slot& slot) {
@@ -175,6 +182,13 @@ void FetchSession::Requeue(Slot& slot) {
   slot.state = State::kReady;
   if (!slot.queued) ready_.push_back(slot.bound.replica->id);
   slot.queued = true;
+}
+
+// Not while the queue is being visited.
+void FetchSession::Shorten(RingQueue<PartitionId>& queue) {
+  if (queue.size() <= 2 * slots_.size() + kQueueSlack) return;
+  absl::flat_hash_set<PartitionId> kept;  // whoever was removed and came back stands where he first stood
+  queue.KeepIf([&](PartitionId id) { return slots_.contains(id) && kept.insert(id).second; });
 }
 
 void FetchSession::MakeRunnable() {
@@ -209,7 +223,7 @@ void FetchSession::VisitReady() {
   for (std::size_t left = only_announces ? ready_.size() : std::min(ready_.size(), handler_.options_.partitions_per_session_turn); left > 0; --left) {
     if (listener_ == nullptr || !CanSend() || (unannounced_ == 0 && credit_ <= 0)) return;
     if (Slot* const slot = Next(ready_); slot != nullptr) Visit(*slot);
-    if (is_stream_ && answer_.payload_bytes >= answer_bytes_max()) Flush();
+    if (is_stream_ && answer_.held_bytes() >= answer_bytes_max()) Flush();
   }
 }
 
@@ -219,11 +233,15 @@ void FetchSession::VisitBehind() {
   for (std::size_t left = std::min(behind_.size(), handler_.options_.partitions_per_session_turn); left > 0; --left) {
     if (listener_ == nullptr || turn_ != Turn::kReaders || credit_ <= 0 || !CanSend() || !CanRead()) return;
     if (Slot* const slot = Next(behind_); slot != nullptr) Visit(*slot);
-    if (is_stream_ && answer_.payload_bytes >= answer_bytes_max()) Flush();
+    if (is_stream_ && answer_.held_bytes() >= answer_bytes_max()) Flush();
   }
 }
 
-bool FetchSession::CanRead() const { return reading_cost_ < handler_.options_.session_read_bytes_max; }
+// A lean stream has one read on its way, and only to begin an answer with. A unary one has all its results from the beginning.
+bool FetchSession::CanRead() const {
+  if (!handler_.lean()) return reading_cost_ < handler_.options_.session_read_bytes_max;
+  return reading_cost_ == 0 && (!is_stream_ || answer_.results.empty());
+}
 
 void FetchSession::EndStarving() {
   starving_ = false;
@@ -240,6 +258,11 @@ std::size_t FetchSession::answer_bytes_max() const {
 
 void FetchSession::OnWritten() {
   if (!unwritten_.empty()) handler_.unwritten_bytes_ -= unwritten_.pop_front();
+  if (unwritten_.empty()) {
+    handler_.unread_.Remove(*this);
+  } else {
+    handler_.unread_.Add(*this, handler_.clock_.Monotonic());
+  }
   MakeRunnable();
 }
 
@@ -259,14 +282,16 @@ void FetchSession::Flush() {
     deadline_.Cancel();
   }
   const absl::Duration now = handler_.clock_.Monotonic();
-  handler_.measures_.whole.Record(now - began_);
+  handler_.measures_.whole.Record(now - std::min(began_, now));
   began_ = now;
+  CountHeld();
+  if (unwritten_.empty()) handler_.unread_.Add(*this, now);
+  unwritten_.push_back(std::exchange(counted_, 0));
+  refused_bytes_ = 0;
   // Out of answer_, so that the listener that asks finds this session spent().
   FetchAnswer& answer = handler_.outgoing_;
   std::swap(answer, answer_);
   answer_.seq = answer.seq;
-  unwritten_.push_back(answer.payload_bytes);
-  handler_.unwritten_bytes_ += answer.payload_bytes;
   listener_->OnAnswer(answer);
   answer.Clear();
 }
@@ -276,21 +301,47 @@ void FetchSession::AnswerNow() {
   MakeRunnable();
 }
 
-void FetchSession::Close() {
-  if (listener_ != nullptr) handler_.measures_.sessions.Add(-1);
+void FetchSession::Stop() {
+  if (listener_ == nullptr) return;
+  handler_.measures_.sessions.Add(-1);
   listener_ = nullptr;
-  while (!unwritten_.empty()) handler_.unwritten_bytes_ -= unwritten_.pop_front();
   deadline_.Cancel();
   slots_.clear();
   ready_.clear();
   behind_.clear();
+  answer_ = FetchAnswer();
+  CountHeld();
+}
+
+void FetchSession::Close() {
+  Stop();
+  handler_.unread_.Remove(*this);
+  while (!unwritten_.empty()) handler_.unwritten_bytes_ -= unwritten_.pop_front();
+}
+
+void FetchSession::EndUnread() {
+  Close();
+  ear_->OnUnread();
+}
+
+// What is gathered counts as unread already. Of a unary answer the results count once it is sent: a fetch that waits is not unread.
+void FetchSession::CountHeld() {
+  const std::size_t bytes = is_stream_ || answered_ ? answer_.held_bytes() : answer_.payload_bytes;
+  handler_.unwritten_bytes_ += bytes;
+  handler_.unwritten_bytes_ -= std::exchange(counted_, bytes);
+}
+
+FetchResult& FetchSession::AddResult(std::size_t more_bytes) {
+  answer_.result_bytes += FetchAnswer::kResultBytes + more_bytes;
+  CountHeld();
+  return answer_.results.emplace_back();
 }
 
 FetchResult& FetchSession::ResultFor(Slot& slot, const ReplicaSnapshot& snapshot) {
   if (slot.result_serial != answer_serial_) {
     slot.result_serial = answer_serial_;
     slot.result = answer_.results.size();
-    FetchResult& fresh = answer_.results.emplace_back();
+    FetchResult& fresh = AddResult(0);
     fresh.ref = slot.ref;
     fresh.position = slot.position;
     fresh.as_records = slot.as_records;

@@ -25,21 +25,24 @@ inline constexpr std::int64_t kFetchCreditMax = std::int64_t{1} << 30;
 //
 // A unary call is a session with one request, whose max_bytes are its credit, and one answer.
 // Threading: of the handler's thread.
-class FetchSession : public std::enable_shared_from_this<FetchSession> {
+class FetchSession final : public std::enable_shared_from_this<FetchSession>, private UnreadCall {
  public:
   FetchSession(FetchHandler& handler, bool is_stream, FetchListener* listener);
-  ~FetchSession();
+  ~FetchSession() override;
 
-  // What the answer says goes for partitions; an error refuses the request as a whole: INVALID_REQUEST, LIMIT_EXCEEDED. A unary session takes one.
+  // What the answer says goes for partitions; an error refuses the request as a whole, and stops the session: INVALID_REQUEST, LIMIT_EXCEEDED. A unary
+  // session takes one.
   Status Apply(const FetchRequest& request);
   void OnWritten();                  // a stream's listener is done with the oldest answer that it holds
   void AnswerNow();                  // unary: no more waiting
-  void Close();                      // the call has ended; nothing is answered any more
+  void Stop();                       // the call is to end: nothing more is answered. What the listener holds counts until Close()
+  void Close();                      // the call has ended, or is about to
 
   // What may still be sent, with what the readers are fetching of it.
   std::int64_t credit() const { return credit_ + static_cast<std::int64_t>(reading_bytes_); }
   // There is no credit, and the listener has all that was sent for it.
   bool spent() const { return credit() <= 0 && answer_.results.empty(); }
+  std::size_t queued() const { return ready_.size() + behind_.size(); }  // for a turn, with some that were removed meanwhile
 
  private:
   friend class FetchHandler;
@@ -49,13 +52,14 @@ class FetchSession : public std::enable_shared_from_this<FetchSession> {
   struct Opening;
   class DeletedSlots;
   static constexpr std::size_t kNoResult = SIZE_MAX;
-  static constexpr std::size_t kBehindSlack = 64;
+  static constexpr std::size_t kQueueSlack = 64;
 
   // fetch_session.cc: requests, turns, answers.
+  Status Take(const FetchRequest& request);
   Status ApplyPartition(const FetchRequest& request, const FetchPartition& partition, DeletedSlots& deleted);
   void Set(Slot& slot, const FetchRequest& request, const FetchPartition& partition);
   void EndFetchOf(PartitionId id, std::uint32_t handle);
-  void PauseOrRemove(const FetchPartition& partition, const StatusOr<BoundPartition>& bound, DeletedSlots& deleted);
+  Status PauseOrRemove(const FetchPartition& partition, const StatusOr<BoundPartition>& bound, DeletedSlots& deleted);
   void Run();
   void VisitReady();
   void VisitBehind();
@@ -63,6 +67,7 @@ class FetchSession : public std::enable_shared_from_this<FetchSession> {
   void EndStarving();
   void Ready(Slot& slot);    // from outside Run(), which decides itself whether to come back
   void Requeue(Slot& slot);
+  void Shorten(RingQueue<PartitionId>& queue);
   void MakeRunnable();
   void Flush();
   void CountSent(Slot& slot, Offset next, std::size_t bytes);
@@ -71,7 +76,10 @@ class FetchSession : public std::enable_shared_from_this<FetchSession> {
   std::size_t answer_bytes_max() const;
   FetchResult& ResultFor(Slot& slot, const ReplicaSnapshot& snapshot);
   void Announced(Slot& slot);
-  void RefuseUnresolved(const FetchPartition& partition, Status status);
+  Status RefuseUnresolved(const FetchPartition& partition, Status status);
+  FetchResult& AddResult(std::size_t more_bytes);
+  void CountHeld();
+  void EndUnread() override;
 
   // fetch_reads.cc: one partition's look at its log.
   Slot* Next(RingQueue<PartitionId>& queue);
@@ -94,17 +102,19 @@ class FetchSession : public std::enable_shared_from_this<FetchSession> {
 
   FetchHandler& handler_;
   const bool is_stream_;
-  FetchListener* listener_;  // nullptr once closed
+  FetchListener* const ear_;  // until Close()
+  FetchListener* listener_;   // the same, nullptr once stopped
   PartitionBindings bindings_;
   absl::flat_hash_map<PartitionId, std::unique_ptr<Slot>> slots_;
-  RingQueue<PartitionId> ready_;   // each slot once in one of these two; removed ones linger
-  RingQueue<PartitionId> behind_;  // ready, and need a reader; at most twice the slots, and kBehindSlack
+  // Each slot once in one of these two. Removed ones linger: each holds at most twice the slots, and kQueueSlack.
+  RingQueue<PartitionId> ready_;
+  RingQueue<PartitionId> behind_;  // ready, and need a reader
   std::uint64_t generation_ = 0;   // of the last Set(); a job of an older one is dropped when it comes back
   std::int64_t credit_ = 0;        // bytes; the last batch may take it below zero
   std::size_t reading_bytes_ = 0;  // asked of the readers, taken from the credit
-  std::size_t reading_cost_ = 0;   // the same, each read at what a reader may hold at least
+  std::size_t reading_cost_ = 0;   // the same, each read at what it may bring
   std::size_t jobs_ = 0;           // with readers and shards
-  RingQueue<std::size_t> unwritten_;  // bytes of the answers that the listener holds, oldest first
+  RingQueue<std::size_t> unwritten_;  // held by the answers that the listener holds, oldest first
   std::size_t unannounced_ = 0;    // slots
   bool runnable_ = false;
   enum class Turn { kMemory, kReaders, kOthersFirst, kStarved };
@@ -112,6 +122,8 @@ class FetchSession : public std::enable_shared_from_this<FetchSession> {
   bool starving_ = false;          // in the handler's starved_
   std::size_t held_bytes_ = 0;     // of the read that the catch-up limit keeps waiting
   FetchAnswer answer_;
+  std::size_t counted_ = 0;        // bytes of answer_ in handler_.unwritten_bytes_
+  std::size_t refused_bytes_ = 0;  // of answer_: partitions that were refused
   absl::Duration began_ = absl::InfiniteDuration();  // the work on answer_, monotonic; infinite while there is nothing to do
   std::uint64_t answer_serial_ = 1;
 

@@ -10,50 +10,9 @@
 namespace cordwood::broker {
 namespace {
 
-// Each session has an ear of its own.
-class FetchTurnsTest : public HandlerFixture {
+class FetchTurnsTest : public StreamsFixture {
  protected:
-  using HandlerFixture::HandlerFixture;
-  struct Client {
-    Answers answers;
-    std::shared_ptr<FetchSession> session;
-    std::size_t values() const { return answers.all.empty() ? 0 : Count(answers.Values(0)) + Count(answers.Values(1)); }
-    static std::size_t Count(const std::string& values) { return values.empty() ? 0 : 1 + static_cast<std::size_t>(std::count(values.begin(), values.end(), ' ')); }
-  };
-  void TearDown() override {
-    for (auto& client : clients_) client->session->Close();
-    EXPECT_TRUE(RunUntil([&] { return fetch_->jobs_outstanding() == 0; }));
-    HandlerFixture::TearDown();
-  }
-  void Append(const std::string& topic, int partition, const std::string& value) {
-    ProduceRequest request;
-    request.entries.push_back(EntryFor(topic, partition, {value}));
-    ASSERT_EQ(produce_->Produce(stream_, std::move(request)), absl::OkStatus());
-    ASSERT_TRUE(RunUntil([&] { return stream_->unanswered == 0; }));
-  }
-  static FetchPartition From(const std::string& topic, int partition, std::int64_t offset = 0) {
-    FetchPartition from;
-    from.ref.topic = topic;
-    from.ref.partition = partition;
-    from.fetch_offset = Offset(offset);
-    return from;
-  }
-  Client& Stream(std::vector<FetchPartition> partitions, bool as_records = false) {
-    clients_.push_back(std::make_unique<Client>());
-    Client& client = *clients_.back();
-    client.session = fetch_->Open(true, &client.answers);
-    FetchRequest request;
-    request.partitions = std::move(partitions);
-    request.add_credit_bytes = 100'000'000;
-    request.as_records = as_records;
-    EXPECT_EQ(client.session->Apply(request), absl::OkStatus());
-    return client;
-  }
-  void ForgetRing(const std::string& topic, int partition) { const_cast<TailRing&>(fetch_->ring()).Forget(shard_.Replica(topic, partition)->id); }
-
-  Outcomes outcomes_;
-  std::shared_ptr<ProduceStream> stream_ = std::make_shared<ProduceStream>(true, &outcomes_);
-  std::vector<std::unique_ptr<Client>> clients_;
+  using StreamsFixture::StreamsFixture;
 };
 
 TEST_F(FetchTurnsTest, CreditIsBoundedWhateverIsAdded) {
@@ -89,19 +48,6 @@ TEST_F(FetchTurnsTest, AClientThatSendsAndDoesNotReadIsToldNothingUntilItReads) 
   EXPECT_EQ(client.answers.last().position, 100u);
 }
 
-TEST_F(FetchTurnsTest, RefusalsThatNobodyReadsEndTheStream) {
-  Client& client = Stream({From("t", 0)});
-  client.answers.room = false;
-  FetchRequest nonsense;
-  nonsense.partitions.assign(5000, From("t", 7));
-  for (int i = 0; i < 4; ++i) {
-    ASSERT_EQ(client.session->Apply(nonsense), absl::OkStatus());
-    Turn();
-  }
-  EXPECT_THAT(client.session->Apply(nonsense), FailsWith(Reason::kLimitExceeded));
-  EXPECT_TRUE(client.answers.all.empty());
-}
-
 class ShortTurnsTest : public FetchTurnsTest {
  protected:
   static FetchOptions Short() {
@@ -117,9 +63,7 @@ TEST_F(ShortTurnsTest, ASessionOfManyPartitionsLetsOthersInBetween) {
   CreateTopic("many", 50);
   for (int i = 0; i < 50; ++i) Append("many", i, "x");
   Append("t", 0, "tail");
-  std::vector<FetchPartition> all;
-  for (int i = 0; i < 50; ++i) all.push_back(From("many", i));
-  Client& greedy = Stream(all);
+  Client& greedy = Stream(FromAll("many", 50));
   Client& modest = Stream({From("t", 0)});
   EXPECT_TRUE(fetch_->RunTurn()) << "there is more to do";
   EXPECT_EQ(modest.values(), 1u);
@@ -146,7 +90,7 @@ class CatchupTest : public FetchTurnsTest {
   void SetUp() override {
     FetchTurnsTest::SetUp();
     CreateTopic("busy", 1);
-    for (int i = 0; i < kRecords; ++i) Append("t", 0, std::to_string(i) + std::string(60'000, 'x'));
+    for (int i = 0; i < kRecords; ++i) Append("t", 0, std::to_string(i) + std::string(batch_bytes_, 'x'));
     clock_.Advance(absl::Seconds(1));
     ForgetRing("t", 0);
     Append("busy", 0, "now");
@@ -165,7 +109,42 @@ class CatchupTest : public FetchTurnsTest {
     from.max_bytes = max_bytes;
     return from;
   }
+  std::size_t batch_bytes_ = 60'000;
 };
+
+// Each is worth seven tenths of a second.
+class LargeBatchesCatchupTest : public CatchupTest {
+ protected:
+  LargeBatchesCatchupTest() {
+    batch_bytes_ = 700'000;
+    shard_.SetEncoder([](std::string_view, Offset from, std::size_t) -> StatusOr<EncodedRecords> {
+      return EncodedRecords{SharedBytes::CopyOf("record"), Offset(from.value() + 1)};
+    });
+  }
+  static std::size_t Reads(const Client& client) {
+    std::size_t pieces = 0;
+    for (const FetchAnswer& answer : client.answers.all) {
+      for (const FetchResult& result : answer.results) pieces += result.pieces.size();
+    }
+    return pieces;
+  }
+};
+
+TEST_F(LargeBatchesCatchupTest, AReadCountsWhatItBrought) {
+  Client& client = Stream({Behind()});
+  Pass(40);
+  EXPECT_EQ(Reads(client), 2u) << "a full bucket, and a debt";
+  Pass(2'000);
+  EXPECT_GE(Reads(client), 4u);
+  EXPECT_LE(Reads(client), 5u);
+}
+
+TEST_F(LargeBatchesCatchupTest, RecordsDecodedForASimpleClientCountAsTheBatchThatWasRead) {
+  Client& client = Stream({Behind()}, true);
+  Pass(2'000);
+  EXPECT_GE(Reads(client), 3u);
+  EXPECT_LE(Reads(client), 5u);
+}
 
 TEST_F(CatchupTest, WhoIsBehindReadsAtTheLimitWhileSomebodyProduces) {
   Client& client = Stream({Behind()});
@@ -294,7 +273,8 @@ class FewReadsTest : public FetchTurnsTest {
  protected:
   static FetchOptions Few() {
     FetchOptions options;
-    options.read_bytes_max = 4 * 64 * 1024;
+    options.read_bytes_max = 4 * BatchLimits().batch_bytes_max;
+    options.session_read_bytes_max = 2 * options.read_bytes_max;
     options.openings_max = 2;
     return options;
   }

@@ -33,6 +33,7 @@ struct FetchMeasures {
   Gauge parked;              // partitions of sessions, waiting for news
   Gauge ring_bytes;
   Gauge unwritten_bytes;
+  Counter ended_unread;      // calls whose answers went unread while there was too little memory for all
   Gauge partitions_most;     // that one call has had
 };
 

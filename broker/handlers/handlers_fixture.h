@@ -2,6 +2,7 @@
 // What tests of the produce and fetch handlers share: a test shard, and a network thread played by the test.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <functional>
 #include <memory>
@@ -90,6 +91,7 @@ struct Outcomes final : ProduceListener {
 struct Answers final : FetchListener {
   void OnAnswer(FetchAnswer& answer) override { all.push_back(answer); }
   bool CanTake() const override { return room; }
+  void OnUnread() override { unread = true; }
   // Everything that was sent of a partition, one value after the other.
   std::string Values(int partition, Offset from = Offset(0)) const {
     std::string batches;
@@ -104,6 +106,59 @@ struct Answers final : FetchListener {
   const FetchResult& last() const { return all.back().results.back(); }
   std::vector<FetchAnswer> all;
   bool room = true;
+  bool unread = false;  // and so ended
+};
+
+// Streams, each with an ear of its own.
+class StreamsFixture : public HandlerFixture {
+ protected:
+  using HandlerFixture::HandlerFixture;
+  struct Client {
+    Answers answers;
+    std::shared_ptr<FetchSession> session;
+    std::size_t values() const { return answers.all.empty() ? 0 : Count(answers.Values(0)) + Count(answers.Values(1)); }
+    static std::size_t Count(const std::string& values) { return values.empty() ? 0 : 1 + static_cast<std::size_t>(std::count(values.begin(), values.end(), ' ')); }
+  };
+  void TearDown() override {
+    for (auto& client : clients_) client->session->Close();
+    EXPECT_TRUE(RunUntil([&] { return fetch_->jobs_outstanding() == 0; }));
+    HandlerFixture::TearDown();
+  }
+  void Append(const std::string& topic, int partition, const std::string& value) {
+    ProduceRequest request;
+    request.entries.push_back(EntryFor(topic, partition, {value}));
+    ASSERT_EQ(produce_->Produce(stream_, std::move(request)), absl::OkStatus());
+    ASSERT_TRUE(RunUntil([&] { return stream_->unanswered == 0; }));
+  }
+  static FetchPartition From(const std::string& topic, int partition, std::int64_t offset = 0) {
+    FetchPartition from;
+    from.ref.topic = topic;
+    from.ref.partition = partition;
+    from.fetch_offset = Offset(offset);
+    return from;
+  }
+  // Of partitions [0, count), from their beginning.
+  static std::vector<FetchPartition> FromAll(const std::string& topic, int count) {
+    std::vector<FetchPartition> all;
+    for (int i = 0; i < count; ++i) all.push_back(From(topic, i));
+    return all;
+  }
+  Client& Stream(std::vector<FetchPartition> partitions, bool as_records = false, std::uint64_t credit_bytes = 100'000'000) {
+    clients_.push_back(std::make_unique<Client>());
+    Client& client = *clients_.back();
+    client.session = fetch_->Open(true, &client.answers);
+    FetchRequest request;
+    request.partitions = std::move(partitions);
+    request.add_credit_bytes = credit_bytes;
+    request.as_records = as_records;
+    EXPECT_EQ(client.session->Apply(request), absl::OkStatus());
+    return client;
+  }
+  void ForgetRing(const std::string& topic, int partition) { const_cast<TailRing&>(fetch_->ring()).Forget(shard_.Replica(topic, partition)->id); }
+
+  Outcomes outcomes_;
+  std::shared_ptr<ProduceStream> stream_ = std::make_shared<ProduceStream>(true, &outcomes_);
+  std::vector<std::unique_ptr<Client>> clients_;
 };
 
 }  // namespace cordwood::broker

@@ -4,6 +4,8 @@
 
 #include <utility>
 
+#include "storage/base/names.h"
+
 namespace cordwood::broker {
 namespace {
 

@@ -80,6 +80,7 @@ void ReaderPool::Execute(ReadJob& job) const {
     job.status = read.status();
     return;
   }
+  job.log_bytes = read->batches.size();
   job.bytes = std::move(read->batches);
   job.next = read->next;
   job.cleaned = read->cleaned;

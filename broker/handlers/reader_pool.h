@@ -38,10 +38,11 @@ struct ReadJob : OutboxMessage {
   SharedBytes bytes;  // whole batches, or encoded records; empty if no batch ends in the range
   Offset next;
   bool cleaned = false;  // see ReadResult
+  std::size_t log_bytes = 0;  // that were read of the log for it
   bool unread = false;  // for it was unwanted
 };
 
-// Jobs run oldest first. Bound: FetchOptions::read_bytes_max of each network thread, at 64 KiB a job or more.
+// Jobs run oldest first. Bound: FetchOptions::read_bytes_max of each network thread, at the topic's max.message.bytes a job or more.
 // Threading: Submit from any thread, Start and Stop from the owner.
 class ReaderPool {
  public:

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "storage/base/nearest_name.h"
+#include "storage/base/names.h"
 
 namespace cordwood::broker {
 
@@ -41,7 +41,7 @@ ClusterImage::TopicPtr ClusterImage::FindTopic(const TopicId& id) const {
 }
 
 Status ClusterImage::UnknownTopic(std::string_view name) {
-  return Error(Reason::kUnknownTopicOrPartition, "no topic \"" + std::string(name.substr(0, 249)) + "\"");
+  return Error(Reason::kUnknownTopicOrPartition, "no topic \"" + NameToShow(name) + "\"");
 }
 
 Status ClusterImage::UnknownTopicAndNearest(std::string_view name) const {

@@ -8,7 +8,7 @@
 #include <optional>
 #include <vector>
 
-#include "storage/base/nearest_name.h"
+#include "storage/base/names.h"
 
 namespace cordwood::broker {
 namespace {
@@ -24,7 +24,7 @@ struct KeyRow {
 };
 
 Status Refuse(std::string_view expected, std::string_view value) {
-  return Error(Reason::kInvalidConfig, "must be " + std::string(expected) + ", not \"" + std::string(value) + "\"");
+  return Error(Reason::kInvalidConfig, "must be " + std::string(expected) + ", not \"" + NameToShow(value) + "\"");
 }
 
 StatusOr<std::int64_t> ParseInteger(std::string_view value, std::int64_t min, std::int64_t max) {
@@ -179,7 +179,7 @@ Status CheckTopicConfigKey(std::string_view key) {
   if (FindRow(key) != nullptr) return absl::OkStatus();
   std::vector<std::string_view> names;
   for (const TopicConfigKey& known : kKeys) names.push_back(known.name);
-  std::string message = "unknown topic config \"" + std::string(key) + "\"";
+  std::string message = "unknown topic config \"" + NameToShow(key) + "\"";
   if (const auto nearest = NearestName(key, names)) message += "; did you mean \"" + *nearest + "\"?";
   return Error(Reason::kInvalidConfig, std::move(message));
 }
@@ -200,21 +200,6 @@ StatusOr<TopicConfig> ParseTopicConfig(const ConfigMap& set) {
 std::string TopicConfigValue(const TopicConfig& config, std::string_view key) {
   const KeyRow* row = FindRow(key);
   return row == nullptr ? std::string() : row->show(config);
-}
-
-Status CheckTopicName(std::string_view name) {
-  constexpr std::size_t kNameMax = 249;
-  auto refuse = [&](std::string_view why) {
-    return Error(Reason::kInvalidTopic, "topic name \"" + std::string(name.substr(0, kNameMax)) + "\" " + std::string(why));
-  };
-  if (name.empty()) return refuse("is empty");
-  if (name.size() > kNameMax) return refuse("is longer than 249 characters");
-  if (name == "." || name == "..") return refuse("is not allowed");
-  const auto legal = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
-  };
-  if (!std::all_of(name.begin(), name.end(), legal)) return refuse("has characters other than letters, digits, '.', '_' and '-'");
-  return absl::OkStatus();
 }
 
 }  // namespace cordwood::broker

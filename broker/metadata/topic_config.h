@@ -47,7 +47,4 @@ StatusOr<TopicConfig> ParseTopicConfig(const ConfigMap& set);
 // The value of a key as it is in force.
 std::string TopicConfigValue(const TopicConfig& config, std::string_view key);
 
-// INVALID_TOPIC_EXCEPTION unless 1 to 249 of [a-zA-Z0-9._-], and not "." or "..".
-Status CheckTopicName(std::string_view name);
-
 }  // namespace cordwood::broker

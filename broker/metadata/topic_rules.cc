@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "storage/base/names.h"
+
 namespace cordwood::broker {
 namespace {
 

@@ -46,8 +46,10 @@ void AddFetchFamilies(Families& families, const std::vector<const FetchMeasures*
   families.Counter("cordwood_fetch_ring_hits_total", "Looks for batches that the tail ring answered").Add(Sum(threads, &FetchMeasures::ring_hits));
   families.Counter("cordwood_fetch_ring_misses_total", "Looks for batches or records that a reader answers: catch-up reads")
       .Add(Sum(threads, &FetchMeasures::ring_misses));
-  families.Gauge("cordwood_fetch_unwritten_bytes", "Of answers that the network has not taken from their calls yet; beyond 64 MiB on a thread answers get small")
+  families.Gauge("cordwood_fetch_unwritten_bytes", "Of answers that are being gathered, or that the network has not taken from their calls yet; beyond 64 MiB on a thread answers get small")
       .Add(Sum(threads, &FetchMeasures::unwritten_bytes));
+  families.Counter("cordwood_fetch_ended_unread_total", "Fetch calls that were ended since their answers went unread and all unread ones held more than 256 MiB on a thread")
+      .Add(Sum(threads, &FetchMeasures::ended_unread));
   families.Gauge("cordwood_fetch_ring_bytes", "What the tail rings hold; rings of several threads share the bytes of a batch, each counts them")
       .Add(Sum(threads, &FetchMeasures::ring_bytes));
   families.Gauge("cordwood_fetch_reads_outstanding", "Reads with the readers or on their way back, and partitions being opened").Add(Sum(threads, &FetchMeasures::reads));

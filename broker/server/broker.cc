@@ -2,6 +2,7 @@
 // Composition. Nothing here is on the way of a record.
 #include "broker/server/broker.h"
 
+#include <malloc.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -10,14 +11,14 @@
 #include <utility>
 #include <vector>
 
-#include "broker/grpc/control/admin_service.h"
-#include "broker/grpc/control/group_admin_service.h"
+#include "broker/grpc/control/admin_methods.h"
+#include "broker/grpc/control/group_admin_methods.h"
+#include "broker/grpc/control/health_methods.h"
+#include "broker/grpc/control/listed_service.h"
+#include "broker/grpc/control/log_methods.h"
+#include "broker/grpc/control/scaler_methods.h"
 #include "broker/grpc/grpc_server.h"
-#include "broker/grpc/groups/groups_service.h"
-#include "broker/grpc/control/health_service.h"
 #include "broker/grpc/log_doors.h"
-#include "broker/grpc/control/log_service.h"
-#include "broker/grpc/control/scaler_service.h"
 #include "broker/grpc/log_wire.h"
 #include "broker/handlers/control/admin_handler.h"
 #include "broker/handlers/control/cluster_handler.h"
@@ -31,6 +32,7 @@
 #include "broker/server/broker_metrics.h"
 #include "broker/server/event_log.h"
 #include "broker/server/group_setup.h"
+#include "broker/server/memory_trim.h"
 #include "broker/server/port_file.h"
 #include "broker/server/process_setup.h"
 #include "broker/server/shard_opening.h"
@@ -40,13 +42,20 @@ namespace cordwood::broker {
 namespace {
 
 constexpr absl::Duration kProbePatience = absl::Seconds(1);
-constexpr absl::Duration kLimitLookInterval = absl::Seconds(5);  // a look costs what a part of a scrape does
+constexpr absl::Duration kUpkeepInterval = absl::Seconds(5);  // at limits, which costs what a part of a scrape does, and at memory
 
 NetworkOptions NetworkOptionsOf(const BrokerConfig& config) {
   NetworkOptions options;
   options.threads = NetworkThreadCount(config);
   options.request_bytes_max = static_cast<std::size_t>(config.request_bytes_max);
   options.answer_write_timeout = absl::Milliseconds(config.answer_write_timeout_ms);
+  return options;
+}
+
+ControlOptions ControlOptionsOf(const BrokerConfig& config) {
+  ControlOptions options;
+  options.pool.queued_max = static_cast<std::size_t>(config.queued_requests_max);
+  options.request_bytes_max = static_cast<std::size_t>(config.request_bytes_max);
   return options;
 }
 
@@ -126,13 +135,15 @@ struct Broker::Parts {
   std::unique_ptr<GroupAdminHandler> group_admin;
   std::unique_ptr<ScalerHandler> scaler;
   std::unique_ptr<ClusterHandler> cluster;
+  std::unique_ptr<ControlCalls> control;
   std::unique_ptr<GrpcServer> grpc;
 
   // What LogChanges() has said.
   DiskLevel logged_disk_level = DiskLevel::kNormal;
   std::vector<bool> logged_poison;
   LimitWatch limits;
-  absl::Duration next_limit_look;  // monotonic
+  MemoryTrim trim;
+  absl::Duration next_upkeep;  // monotonic
 };
 
 Broker::Broker(const LoadedConfig& loaded) : loaded_(loaded), config_(loaded_.config), parts_(std::make_unique<Parts>(config_)) {}
@@ -264,15 +275,18 @@ Status Broker::StartServing() {
   p.cluster = std::make_unique<ClusterHandler>(*p.strand, p.partitions, p.shard_list, [&p] { return p.retention->disk_level(); },
                                                [this] { return draining_.load(); }, std::move(facts));
   AddHealthChecks();
+  p.control = std::make_unique<ControlCalls>(p.network, ControlOptionsOf(config_));
+  AddLogMethods(*p.control, *p.offsets, *p.cluster);
+  AddAdminMethods(*p.control, *p.admin, *p.cluster);
+  AddHealthCheck(*p.control, p.health);
   AddHealthWatch(p.network, p.health);
+  AddGroupAdminMethods(*p.control, *p.group_admin);
+  AddScalerMethods(*p.control, *p.scaler);
   AddScalerStream(p.network, *p.scaler);
   std::vector<std::unique_ptr<grpc::Service>> services;
-  services.push_back(MakeLogService(*p.offsets, *p.cluster));
-  services.push_back(MakeAdminService(*p.admin, *p.cluster));
-  services.push_back(MakeGroupsService());
-  services.push_back(MakeGroupAdminService(*p.group_admin));
-  services.push_back(MakeScalerService(*p.scaler));
-  services.push_back(MakeHealthService(p.health));
+  for (const char* name : {"cordwood.v1.Log", "cordwood.v1.Admin", "cordwood.v1.Groups", "cordwood.v1.GroupAdmin", "externalscaler.ExternalScaler", "grpc.health.v1.Health"}) {
+    services.push_back(MakeListedService(name));
+  }
   p.grpc = std::make_unique<GrpcServer>(std::move(services));
   GrpcServerOptions options;
   options.address = grpc_address_.ToString();
@@ -288,10 +302,11 @@ Status Broker::StartServing() {
   }
   p.reserved.reset();
   p.readers.Start();
+  p.control->Start();
   p.network.Start();
   serving_ = true;
   AddMetrics(p.metrics, config_,
-             {p.shard_list, p.partitions, [&p] { return p.strand->image(); }, p.doors, p.readers, p.budget, p.network, *p.grpc,
+             {p.shard_list, p.partitions, [&p] { return p.strand->image(); }, p.doors, p.readers, p.budget, p.network, *p.grpc, *p.control,
               [&p] { return p.retention->disk_level(); }, p.groups->measures(), p.cleaner->measures(), *p.lag});
   p.lag->Start();
   p.http.Start();
@@ -355,6 +370,7 @@ Status Broker::Stop(absl::Duration timeout) {
     p.grpc->Shutdown(timeout / 10);
   }
   p.metrics.Close();  // its sources go now
+  if (p.control != nullptr) p.control->Stop();  // what is running still asks the strand and the shards
   if (p.cleaner != nullptr) p.cleaner->Stop();
   if (p.retention != nullptr) p.retention->Stop();
   if (p.lag != nullptr) p.lag->Stop();
@@ -383,9 +399,10 @@ void Broker::LogChanges() {
     p.logged_poison[i] = true;
     LogEvent(EventLevel::kError, MessageOf(store.poison_status()));
   }
-  if (p.clock.Monotonic() < p.next_limit_look) return;
-  p.next_limit_look = p.clock.Monotonic() + kLimitLookInterval;
+  if (p.clock.Monotonic() < p.next_upkeep) return;
+  p.next_upkeep = p.clock.Monotonic() + kUpkeepInterval;
   for (const std::string& line : p.limits.Look(p.metrics.Limits())) LogEvent(EventLevel::kWarning, line);
+  if (p.trim.IsDue(FreedByCalls(p.network, *p.control))) malloc_trim(0);
 }
 
 }  // namespace cordwood::broker

@@ -30,9 +30,9 @@ void AddMetrics(MetricsPage& page, const BrokerConfig& config, const MeasuredPar
   page.Add([fetch, &readers = parts.readers](Families& families) { AddFetchFamilies(families, fetch, readers); });
   page.Add([&budget = parts.budget](Families& families) { AddBudgetFamilies(families, budget); });
   page.AddWithLimits([fetch, max = config.fetch_partitions_max](Families& families) { AddFetchLimit(families, fetch, max); });
-  page.AddWithLimits([&network = parts.network, &grpc = parts.grpc](Families& families) {
+  page.AddWithLimits([&network = parts.network, &grpc = parts.grpc, &control = parts.control](Families& families) {
     AddNetworkFamilies(families, network);
-    AddControlFamilies(families, grpc.measures());
+    AddControlFamilies(families, control);
     AddConnectionFamilies(families, grpc.connections());
   });
   page.Add([data_dir = config.data_dir, level = parts.disk_level](Families& families) { AddDiskFamilies(families, data_dir, level()); });

@@ -6,6 +6,7 @@
 #include <memory>
 #include <vector>
 
+#include "broker/grpc/control/control_calls.h"
 #include "broker/grpc/grpc_server.h"
 #include "broker/grpc/log_doors.h"
 #include "broker/groups/coordinator/group_view.h"
@@ -29,6 +30,7 @@ struct MeasuredParts {
   const ByteBudget& budget;
   NetworkThreads& network;
   const GrpcServer& grpc;
+  const ControlCalls& control;
   std::function<DiskLevel()> disk_level;
   const GroupMeasures& groups;
   const CleanerMeasures& cleaner;

@@ -6,7 +6,7 @@
 #include <string_view>
 #include <utility>
 
-#include "storage/base/nearest_name.h"
+#include "storage/base/names.h"
 
 namespace cordwood::broker {
 namespace {

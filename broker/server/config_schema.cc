@@ -7,7 +7,7 @@
 #include <charconv>
 #include <vector>
 
-#include "storage/base/nearest_name.h"
+#include "storage/base/names.h"
 
 namespace cordwood::broker {
 namespace {
@@ -47,6 +47,9 @@ constexpr auto kKeys = std::to_array<ConfigKey>({
     {"produce.calls.max", &C::produce_calls_max, "1024", "Calls of ProduceStream, and as many of Produce, open at a time on each network thread.", 1, 1'000'000},
     {"fetch.calls.max", &C::fetch_calls_max, "20000", "Calls of FetchStream, and as many of Fetch, open at a time on each network thread.", 1, 1'000'000},
     {"fetch.partitions.max", &C::fetch_partitions_max, "10000", "Partitions in one fetch call.", 1, 1'000'000},
+    {"queued.max.requests", &C::queued_requests_max, "10000",
+     "Requests other than produce and fetch that wait for a thread, over all connections, and such calls open at a time, of each method on each network thread.", 1,
+     1'000'000},
     {"queued.max.request.bytes", &C::request_budget_bytes, "134217728", "Bytes of requests in memory, over all connections; beyond it they wait in their sockets.",
      16 * kMiB, 64 * kGiB},
     {"socket.request.max.bytes", &C::request_bytes_max, "8388608", "Largest request, in bytes.", 64 * 1024, 256 * kMiB},

@@ -42,6 +42,7 @@ struct BrokerConfig {
   std::int64_t produce_calls_max = 0;
   std::int64_t fetch_calls_max = 0;
   std::int64_t fetch_partitions_max = 0;
+  std::int64_t queued_requests_max = 0;
   std::int64_t request_budget_bytes = 0;
   std::int64_t request_bytes_max = 0;
   std::int64_t answer_write_timeout_ms = 0;

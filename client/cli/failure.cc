@@ -5,7 +5,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <iostream>
 
 #include "absl/status/status.h"
@@ -13,11 +15,13 @@
 #include "absl/strings/cord.h"
 #include "client/cli/record_json.h"
 #include "client/internal/rpc_error.h"
+#include "storage/base/names.h"
 
 namespace cordwood::client {
 namespace {
 
 constexpr char kPartitionUrl[] = "cordwood/no_such_partition";  // empty
+constexpr char kErrnoUrl[] = "cordwood/errno";                  // its name
 
 // As it can be pasted into a command line.
 std::string ShellWord(const std::string& text) {
@@ -87,10 +91,19 @@ ExitCode ExitCodeOf(const Status& status) {
   }
 }
 
+Status LocalError(const std::string& what, int error) {
+  const bool room = error == ENOSPC || error == EDQUOT || error == EFBIG;
+  Status status(room ? absl::StatusCode::kResourceExhausted : absl::StatusCode::kInternal, what + ": " + std::strerror(error));
+  if (const char* name = strerrorname_np(error); name != nullptr) status.SetPayload(kErrnoUrl, absl::Cord(name));
+  return status;
+}
+
 ExitCode Report(const GlobalOptions& options, const Status& status, const std::string& hint) {
   if (status.ok()) return kExitOk;
-  const bool has_reason = ReasonOf(status) != Reason::kUnknownServerError;
-  return Print(options, CodeName(status.code()), has_reason ? std::string(ReasonName(ReasonOf(status))) : "", MessageOf(status),
+  std::string reason;
+  if (ReasonOf(status) != Reason::kUnknownServerError) reason = ReasonName(ReasonOf(status));
+  if (const auto name = status.GetPayload(kErrnoUrl); name.has_value()) reason = std::string(*name);
+  return Print(options, CodeName(status.code()), reason, MessageOf(status),
                hint.empty() ? HintFor(options, status) : hint, ExitCodeOf(status));
 }
 

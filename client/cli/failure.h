@@ -33,6 +33,8 @@ std::string CodeName(absl::StatusCode code);
 //       hint: …
 // Returns the exit code. Of OK nothing is printed.
 ExitCode Report(const GlobalOptions& options, const Status& status, const std::string& hint = "");
+// What this machine refused: RESOURCE_EXHAUSTED for want of room, else INTERNAL; Report() gives the errno's name, "ENOSPC", as its reason.
+Status LocalError(const std::string& what, int error);
 // UNKNOWN_TOPIC_OR_PARTITION: the topic is there, the partition is not. Report() knows what to try then.
 Status NoSuchPartition(const std::string& topic, std::int32_t partition, std::int32_t partitions);
 // A command line that cannot be: exit code 2.

@@ -123,6 +123,7 @@ TEST(StdoutWriterTest, AFullDiskIsAnErrorInWords) {
   out.Write("x");
   out.Flush();
   EXPECT_EQ(MessageOf(out.status()), "cannot write to stdout: No space left on device");
+  EXPECT_EQ(out.status().code(), absl::StatusCode::kResourceExhausted);
   EXPECT_FALSE(out.closed());
   close(full);
 }

@@ -4,7 +4,6 @@
 #include <malloc.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cstdint>
 #include <functional>
 #include <iterator>
@@ -16,11 +15,13 @@
 #include "absl/synchronization/mutex.h"
 #include "client/cli/bench/bench_commands.h"
 #include "client/cli/commands.h"
+#include "client/cli/failure.h"
 #include "client/cli/group/group_commands.h"
 #include "client/cli/position.h"
 #include "client/cli/record_format.h"
+#include "client/cli/whole_number.h"
 #include "client/internal/broker_connection.h"
-#include "storage/base/nearest_name.h"
+#include "storage/base/names.h"
 
 namespace cordwood::client {
 namespace {
@@ -46,16 +47,6 @@ struct CommandLine {
   std::function<ExitCode()> run;
 };
 
-CLI::Validator Whole(std::int64_t min, std::int64_t max) {
-  return CLI::Validator(
-      [min, max](const std::string& text) {
-        std::int64_t value = 0;
-        const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-        if (error == std::errc() && end == text.data() + text.size() && !text.empty() && value >= min && value <= max) return std::string();
-        return "\"" + text + "\": write a whole number from " + std::to_string(min) + " to " + std::to_string(max);
-      },
-      "");
-}
 CLI::Validator PartitionCount() { return Whole(1, std::numeric_limits<std::int32_t>::max()); }
 CLI::Validator PartitionNumber() { return Whole(0, std::numeric_limits<std::int32_t>::max() - 1); }
 
@@ -71,6 +62,10 @@ CLI::Validator KeyValue() {
         return equals == 0 || equals == std::string::npos ? "\"" + text + "\": write it as KEY=VALUE" : std::string();
       },
       "");
+}
+
+CLI::Validator Utf8() {
+  return CLI::Validator([](const std::string& text) { return IsUtf8(text) ? std::string() : "not UTF-8"; }, "");
 }
 
 void AddGlobals(CLI::App& app, CommandLine& line) {
@@ -104,7 +99,7 @@ void AddTopicCommands(CLI::App& app, CommandLine& line) {
   named(create);
   create->add_option("-p,--partitions", o.partitions, "number of partitions; 1 unless said")->check(PartitionCount())->type_name("N");
   create->add_option("-r,--replication-factor", o.replication, "copies; min(3, brokers) unless said")->check(Whole(1, 32767))->type_name("N");
-  create->add_option("-c,--config", o.configs, "a topic's config, may be repeated")->check(KeyValue())->type_name("KEY=VALUE")->allow_extra_args(false);
+  create->add_option("-c,--config", o.configs, "a topic's config, may be repeated")->check(KeyValue())->check(Utf8())->type_name("KEY=VALUE")->allow_extra_args(false);
   create->add_flag("--dry-run", o.validate_only, "check, create nothing");
 
   CLI::App* list = Command(*topic, line, "ls", "list topics", "  cord topic ls\n  cord topic ls -o json",
@@ -120,8 +115,8 @@ void AddTopicCommands(CLI::App& app, CommandLine& line) {
   CLI::App* set = Command(*topic, line, "set", "change a topic's configs", "  cord topic set orders -c retention.ms=60000\n  cord topic set orders --reset retention.ms",
                           [&line] { return TopicSet(line.global, line.topic); });
   named(set);
-  set->add_option("-c,--config", o.configs, "may be repeated")->check(KeyValue())->type_name("KEY=VALUE")->allow_extra_args(false);
-  set->add_option("--reset", o.reset, "back to the default, may be repeated")->type_name("KEY")->allow_extra_args(false);
+  set->add_option("-c,--config", o.configs, "may be repeated")->check(KeyValue())->check(Utf8())->type_name("KEY=VALUE")->allow_extra_args(false);
+  set->add_option("--reset", o.reset, "back to the default, may be repeated")->check(Utf8())->type_name("KEY")->allow_extra_args(false);
   CLI::App* offsets = Command(*topic, line, "offsets", "where each partition starts and ends", "  cord topic offsets orders",
                               [&line] { return TopicOffsets(line.global, line.topic); });
   named(offsets);
@@ -261,7 +256,10 @@ ExitCode Main(int argc, char** argv) {
   const auto timeout = ParseDurationMs(line.timeout);
   if (!timeout.ok() || *timeout == 0) return ReportUsage(line.global, "--timeout: a duration above zero, as 30s");
   line.global.timeout = absl::Milliseconds(*timeout);
-  for (const std::string* topic : {&line.topic.topic, &line.produce.topic, &line.consume.topic, &line.group.topic}) line.global.topic += *topic;  // one command, one topic
+  for (const std::string* topic : {&line.topic.topic, &line.produce.topic, &line.consume.topic, &line.group.topic, &line.bench.produce.topic, &line.bench.consume.topic, &line.bench.e2e.topic}) line.global.topic += *topic;  // one command, one topic
+  if (!line.global.topic.empty()) {
+    if (const Status legal = CheckTopicName(line.global.topic); !legal.ok()) return Report(line.global, legal);
+  }
   line.global.group = line.group.group;
   if (const auto addresses = ParseAddresses(line.global.brokers); !addresses.ok()) return ReportUsage(line.global, MessageOf(addresses.status()));
   return line.run();

@@ -191,7 +191,7 @@ StatusOr<double> ParseRate(std::string_view text) {
   if (unit == "m") seconds = 60;
   if (unit == "h") seconds = 3600;
   if (!number.has_value() || *number <= 0 || seconds == 0) {
-    return Error(Reason::kInvalidRequest, "rate \"" + std::string(text) + "\": write it as 1000/s, 60/m or 5/h");
+    return Error(Reason::kInvalidRequest, "rate \"" + std::string(text) + "\": write it as 1000, 1000/s, 60/m or 5/h");
   }
   return static_cast<double>(*number) / seconds;
 }

@@ -114,6 +114,7 @@ TEST(ParseRateTest, PerSecondMinuteHour) {
   EXPECT_EQ(*ParseRate("60/m"), 1);
   EXPECT_EQ(*ParseRate("3600/h"), 1);
   EXPECT_EQ(*ParseRate("5"), 5);
+  EXPECT_EQ(MessageOf(ParseRate("fast").status()), "rate \"fast\": write it as 1000, 1000/s, 60/m or 5/h");
   for (const char* text : {"", "0/s", "-1/s", "5/d", "x/s", "/s"}) EXPECT_FALSE(ParseRate(text).ok()) << text;
 }
 

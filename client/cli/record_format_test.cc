@@ -7,6 +7,7 @@
 #include <string>
 
 #include "client/cli/record_json.h"
+#include "storage/base/names.h"
 
 namespace cordwood::client {
 namespace {

@@ -9,34 +9,13 @@
 #include <optional>
 
 #include "absl/strings/escaping.h"
+#include "storage/base/names.h"
 #include "storage/base/strings.h"
 
 namespace cordwood::client {
 namespace {
 
 constexpr std::size_t kEmbeddedJsonBytesMax = 1024 * 1024;  // a longer value stays a string
-
-// Bytes of the UTF-8 sequence at the front of `bytes`, 0 if there is none (overlong, surrogate, beyond U+10FFFF, cut).
-std::size_t Utf8Length(std::string_view bytes) {
-  const auto at = [&](std::size_t i) { return static_cast<unsigned char>(bytes[i]); };
-  const auto continues = [&](std::size_t i) { return i < bytes.size() && (at(i) & 0xC0) == 0x80; };
-  const unsigned char first = at(0);
-  if (first < 0x80) return 1;
-  if (first >= 0xC2 && first <= 0xDF) return continues(1) ? 2 : 0;
-  if (first >= 0xE0 && first <= 0xEF) {
-    if (!continues(1) || !continues(2)) return 0;
-    if (first == 0xE0 && at(1) < 0xA0) return 0;
-    if (first == 0xED && at(1) > 0x9F) return 0;
-    return 3;
-  }
-  if (first >= 0xF0 && first <= 0xF4) {
-    if (!continues(1) || !continues(2) || !continues(3)) return 0;
-    if (first == 0xF0 && at(1) < 0x90) return 0;
-    if (first == 0xF4 && at(1) > 0x8F) return 0;
-    return 4;
-  }
-  return 0;
-}
 
 void AppendBytes(std::string_view name, const std::optional<std::string_view>& bytes, bool may_be_json, std::string* out) {
   const std::string quoted(name);
@@ -54,15 +33,6 @@ void AppendBytes(std::string_view name, const std::optional<std::string_view>& b
 }
 
 }  // namespace
-
-bool IsUtf8(std::string_view bytes) {
-  while (!bytes.empty()) {
-    const std::size_t length = Utf8Length(bytes);
-    if (length == 0) return false;
-    bytes.remove_prefix(length);
-  }
-  return true;
-}
 
 bool IsJsonDocument(std::string_view bytes) {
   if (bytes.size() < 2 || bytes.size() > kEmbeddedJsonBytesMax) return false;

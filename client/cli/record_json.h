@@ -17,7 +17,6 @@ void AppendJsonLine(const PlacedRecord& placed, std::string* out);
 
 // With quotes. `text` must be UTF-8.
 void AppendJsonString(std::string_view text, std::string* out);
-bool IsUtf8(std::string_view bytes);
 // A whole JSON object or array that stands on one line.
 bool IsJsonDocument(std::string_view bytes);
 

@@ -6,8 +6,8 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
-#include <string>
+
+#include "client/cli/failure.h"
 
 namespace cordwood::client {
 
@@ -30,7 +30,7 @@ void StdoutWriter::Flush() {
 }
 
 Status StdoutWriter::status() const {
-  return error_ == 0 ? absl::OkStatus() : absl::UnknownError(std::string("cannot write to stdout: ") + std::strerror(error_));
+  return error_ == 0 ? absl::OkStatus() : LocalError("cannot write to stdout", error_);
 }
 
 }  // namespace cordwood::client

@@ -30,7 +30,7 @@ class StdoutWriter {
   bool closed() const { return closed_; }
   // 0, or the errno of a write that failed for another reason, as on a full disk.
   int error() const { return error_; }
-  // OK, or error() in words.
+  // OK, or error() as LocalError() has it.
   Status status() const;
 
  private:

@@ -22,6 +22,8 @@ class CORDWOOD_EXPORT CallbackThread {
  public:
   explicit CallbackThread(std::thread::id id = {}, ExceptionHook hook = {}) : id_(id), hook_(std::move(hook)) {}
 
+  // This process is a fork of the one that has the thread: nothing will come from it here.
+  bool is_elsewhere() const { return process_ != Process(); }
   bool is_current() const { return std::this_thread::get_id() == id_; }
   std::uint64_t exceptions_caught() const { return caught_.load(std::memory_order_relaxed); }
 
@@ -35,8 +37,10 @@ class CORDWOOD_EXPORT CallbackThread {
   }
 
  private:
+  static std::uint32_t Process() noexcept;  // another number in each process that fork() made
   void Caught(std::exception_ptr exception) noexcept;
 
+  const std::uint32_t process_ = Process();
   const std::thread::id id_;
   const ExceptionHook hook_;
   std::atomic<std::uint64_t> caught_{0};

@@ -30,7 +30,9 @@ struct ClientOptions {
 };
 
 // A cheap handle: copies share one connection. Producers and consumers keep the connection alive, so the client may go first.
-// Threading: any thread. No global state, nothing to initialise.
+// Threading: any thread. Nothing to initialise.
+// fork(): after it a child of a process that used the library may only exec or _exit. There every call, Connect() too, is refused with a
+//     definite kShuttingDown, and what is closed or destroyed is left as it is: threads and connections are the parent's.
 class CORDWOOD_EXPORT Client {
  public:
   // addresses: "host:port,host:port,[::1]:9600"; the port may be absent (9600). Waits until one broker answers, trying each once:

@@ -56,7 +56,7 @@ enum class Errc : int {
   // Cordwood's own.
   kDiskFull = 1000,  // the broker has too little room for this write; reads and deletes go on
   kExpectedOffsetMismatch = 1001,  // conditional append: the log end is elsewhere
-  kShuttingDown = 1002,  // the broker, or this producer or consumer, is closed
+  kShuttingDown = 1002,  // the broker, or this producer or consumer, is closed, or this process is a fork
   kLimitExceeded = 1003,  // a configured maximum (partitions, producers, topics) is reached
   kMalformedRequest = 1004,  // bytes that are no message of this method: the library and the broker do not match
   kShardDamaged = 1005,  // lost what it had acknowledged, and refuses to go on

@@ -32,15 +32,17 @@ class [[nodiscard]] Future {
 
   bool valid() const { return state_ != nullptr; }
   bool ready() const {
-    if (!valid()) return false;
+    if (!valid() || state_->thread->is_elsewhere()) return false;
     std::lock_guard lock(state_->mu);
     return state_->answer.has_value();
   }
 
   // Waits for the answer and takes it; the future is no longer valid then. An operation ends within its own deadline, so this does, too.
   // kInvalidRequest, at once: the future is not valid, or this is the thread that would bring the answer (the future stays valid then).
+  // kShuttingDown, at once and not definite: this process was forked after the future was made; the answer comes to its parent.
   Result<T> get() {
     if (!valid()) return Failure(Errc::kInvalidRequest, "this future has no answer: it is empty, or the answer was taken already");
+    if (state_->thread->is_elsewhere()) return Elsewhere();
     std::unique_lock lock(state_->mu);
     if (!state_->answer.has_value() && state_->thread->is_current()) {
       return Failure(Errc::kInvalidRequest, "a callback or coroutine on the library's thread cannot wait for an answer that this thread would bring: "
@@ -55,7 +57,7 @@ class [[nodiscard]] Future {
 
   // False if the answer has not come within `timeout`, or the future is not valid.
   bool wait_for(std::chrono::milliseconds timeout) const {
-    if (!valid()) return false;
+    if (!valid() || state_->thread->is_elsewhere()) return false;
     constexpr std::chrono::milliseconds kLongest = std::chrono::hours(24 * 365);
     std::unique_lock lock(state_->mu);
     return state_->arrived.wait_for(lock, std::min(timeout, kLongest), [this] { return state_->answer.has_value(); });
@@ -68,6 +70,7 @@ class [[nodiscard]] Future {
   void then(Function function) {
     if (!valid()) return;
     const std::shared_ptr<State> state = std::move(state_);
+    if (state->thread->is_elsewhere()) return state->thread->Run([&] { function(Elsewhere()); });
     std::unique_lock lock(state->mu);
     if (state->answer.has_value()) {
       lock.unlock();  // nobody else touches the state any more
@@ -89,6 +92,10 @@ class [[nodiscard]] Future {
     std::optional<Result<T>> answer;                 // guarded by mu
     std::function<void(Result<T>)> function;         // guarded by mu
   };
+  static Result<T> Elsewhere() {
+    return Failure(Errc::kShuttingDown, "this process was forked after the future was made: the answer comes to its parent", /*definite=*/false,
+                   /*retriable=*/false);
+  }
   explicit Future(std::shared_ptr<State> state) : state_(std::move(state)) {}
   std::shared_ptr<State> state_;
 };

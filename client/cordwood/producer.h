@@ -29,7 +29,7 @@ using ConnectionHook = std::function<void(const Result<void>&)>;
 // The names in brackets are Kafka's. Bounds are inclusive.
 struct ProducerOptions {
   std::size_t batch_bytes = 128 * 1024;                 // [batch.size] 1 to 8 MiB; a batch is sent before it would exceed this
-  std::chrono::microseconds linger{1'000};              // [linger.ms] 0 to 1 h; an open batch waits no longer for more records
+  std::chrono::microseconds linger{1'000};              // [linger.ms] 0 to 1 h, less than delivery_timeout; an open batch waits no longer
   std::size_t memory_bytes_max = 32 * 1024 * 1024;      // [buffer.memory] batch_bytes to 1 TiB, of records that wait for acknowledgement
   std::chrono::milliseconds max_block{60'000};          // [max.block.ms] 0 to 24 h; how long Send() waits for metadata and memory
   std::chrono::milliseconds delivery_timeout{120'000};  // [delivery.timeout.ms] 1 ms to 24 h, from Send() to the last attempt
@@ -45,8 +45,8 @@ using DeliveryCallback = std::function<void(const Result<RecordMetadata>&)>;
 // Performance: Send() copies the record into a batch and returns; one background thread carries all partitions.
 // Order: records that one thread sends to one partition are appended in that order, through retries and reconnections.
 // Threading: Send(), Flush() and Close() from any thread; callbacks, functions given to then() and resumed coroutines run on the producer's
-//     one thread. There Send() does not wait (a full memory is kRequestTimedOut at once, a new topic costs one request), and Flush(), Close()
-//     and Future::get() are refused with kInvalidRequest.
+//     one thread. There Send() does not wait for memory (full: kRequestTimedOut at once), a new topic costs one request, given up after 1 s, and
+//     Flush(), Close() and Future::get() are refused with kInvalidRequest.
 // Lifetime: keeps the connection alive. No other thread may be in a call when it is destroyed, moved or assigned to. Moved from: only that.
 // Errors: docs/reference/client-library.md.
 class CORDWOOD_EXPORT Producer {
@@ -57,7 +57,7 @@ class CORDWOOD_EXPORT Producer {
   ~Producer();
 
   // The record's place, or why it has none. Nothing is thrown; what could not be taken is a failure with definite().
-  // kMessageTooLarge, kUnknownTopicOrPartition, kRequestTimedOut (no memory within max_block), kTransport (no metadata), kShuttingDown.
+  // kMessageTooLarge, kInvalidTopic, kUnknownTopicOrPartition, kRequestTimedOut (no memory within max_block), kTransport (no metadata), kShuttingDown.
   Future<RecordMetadata> Send(std::string_view topic, const ProducerRecord& record);
   // Calls `done` exactly once: on the producer's thread or, when nothing could be taken, on this one before Send() returns. It must not
   // block. What it throws is caught. May be empty. The cheapest way.
@@ -65,8 +65,8 @@ class CORDWOOD_EXPORT Producer {
 
   // Waits until all that was sent before is acknowledged or has failed. kRequestTimedOut: not yet; nothing is lost.
   Result<void> Flush(std::chrono::milliseconds timeout);
-  // Flush(), then no more. What is not acknowledged by then fails with kRequestTimedOut, and may have been appended. Every callback has run
-  // when this returns, soon after `timeout` whatever the broker does. Idempotent.
+  // Flush(), then no more. What is not acknowledged by then fails with kRequestTimedOut; unless definite(), which is what could not even be
+  // sent, it may have been appended. Every callback has run when this returns, soon after `timeout` whatever the broker does. Idempotent.
   Result<void> Close(std::chrono::milliseconds timeout);
 
   // By callbacks, by functions given to then() and by on_connection.

@@ -14,7 +14,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr char kTopic[] = "orders";
+constexpr char kTopic[] = "order-events";
 constexpr std::string_view kSteps[] = {"placed", "paid", "shipped"};
 
 // Where each order stands, and how many events did not follow the one before.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Channels as measured for gRPC 1.51 (docs/explanation: flow control), addresses, connecting.
+// Channels as measured for gRPC 1.51 (docs/explanation: flow control), addresses, connecting, cancelling.
 #include "client/internal/broker_connection.h"
 
 #include <grpcpp/client_context.h>
@@ -147,6 +147,25 @@ Status BrokerConnection::Connect() {
 
 void BrokerConnection::Prepare(grpc::ClientContext* context, absl::Duration timeout) const {
   context->set_deadline(std::chrono::system_clock::now() + absl::ToChronoNanoseconds(std::min(options_.request_timeout, timeout)));
+}
+
+void Cancellation::Cancel() {
+  MutexLock lock(mu_);
+  cancelled_ = true;
+  for (grpc::ClientContext* call : calls_) call->TryCancel();
+}
+
+Cancellation::Scope::Scope(Cancellation* cancellation, grpc::ClientContext* context) : cancellation_(cancellation), context_(context) {
+  if (cancellation_ == nullptr) return;
+  MutexLock lock(cancellation_->mu_);
+  cancellation_->calls_.insert(context_);
+  if (cancellation_->cancelled_) context_->TryCancel();  // takes effect once the call begins
+}
+
+Cancellation::Scope::~Scope() {
+  if (cancellation_ == nullptr) return;
+  MutexLock lock(cancellation_->mu_);
+  cancellation_->calls_.erase(context_);
 }
 
 }  // namespace cordwood::client

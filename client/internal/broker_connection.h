@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <random>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -89,13 +90,40 @@ class BrokerConnection {
   std::shared_ptr<grpc::Channel> channel_ ABSL_GUARDED_BY(mu_);
 };
 
+// Ends blocking calls from another thread.
+// Threading: any thread.
+class Cancellation {
+ public:
+  // Ends the calls under way and those that come, with CANCELLED.
+  void Cancel();
+
+  // From construction to destruction `context` is ended by `cancellation`, if there is one.
+  class Scope {
+   public:
+    Scope(Cancellation* cancellation, grpc::ClientContext* context);
+    ~Scope();
+    Scope(const Scope&) = delete;
+    Scope& operator=(const Scope&) = delete;
+
+   private:
+    Cancellation* const cancellation_;
+    grpc::ClientContext* const context_;
+  };
+
+ private:
+  Mutex mu_;
+  std::set<grpc::ClientContext*> calls_ ABSL_GUARDED_BY(mu_);
+  bool cancelled_ ABSL_GUARDED_BY(mu_) = false;
+};
+
 // One blocking unary call through a generated stub, bounded by the connection's request_timeout and `timeout`. It stops a ClientLoop if it
-// is made there. A broker that cannot be reached or is silent is left for the next address.
+// is made there. A broker that cannot be reached or is silent is left for the next address. `cancellation`, if given, outlives the call.
 //     CallUnary<v1::Admin>(connection, &v1::Admin::Stub::ListTopics, request, &response)
 template <class Service, class Method, class Request, class Response>
 Status CallUnary(BrokerConnection& connection, Method method, const Request& request, Response* response,
-                 absl::Duration timeout = absl::InfiniteDuration()) {
+                 absl::Duration timeout = absl::InfiniteDuration(), Cancellation* cancellation = nullptr) {
   grpc::ClientContext context;
+  const Cancellation::Scope scope(cancellation, &context);
   connection.Prepare(&context, timeout);
   const std::shared_ptr<grpc::Channel> channel = connection.channel();
   const auto stub = Service::NewStub(channel);

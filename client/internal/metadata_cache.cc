@@ -2,12 +2,14 @@
 // GetMetadata, remembered for a while.
 #include "client/internal/metadata_cache.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <memory>
 #include <utility>
 
 #include "cordwood/v1/log.grpc.pb.h"
 #include "storage/base/clock.h"
+#include "storage/base/names.h"
 
 namespace cordwood::client {
 
@@ -32,7 +34,7 @@ StatusOr<TopicImage> MetadataCache::Get(std::string_view topic, absl::Duration t
     const auto found = topics_.find(topic);
     if (found != topics_.end() && now - found->second.fetched < age_max_) return found->second.image;
   }
-  CORDWOOD_ASSIGN_OR_RETURN(const auto images, Ask({std::string(topic)}, timeout));
+  CORDWOOD_ASSIGN_OR_RETURN(const auto images, Ask({std::string(topic)}, timeout, nullptr));
   MutexLock lock(mu_);
   if (images.front().ok()) topics_[std::string(topic)] = Entry{*images.front(), now};
   return images.front();
@@ -43,14 +45,15 @@ StatusOr<TopicImage> MetadataCache::Refresh(std::string_view topic, absl::Durati
   return images.front();
 }
 
-StatusOr<std::vector<StatusOr<TopicImage>>> MetadataCache::Refresh(const std::vector<std::string>& topics, absl::Duration timeout) {
-  auto images = Ask(topics, timeout);
+StatusOr<std::vector<StatusOr<TopicImage>>> MetadataCache::Refresh(const std::vector<std::string>& topics, absl::Duration timeout, Cancellation* cancellation) {
+  auto images = Ask(topics, timeout, cancellation);
   MutexLock lock(mu_);
   const absl::Duration now = Clock::System().Monotonic();
   for (std::size_t i = 0; i < topics.size(); ++i) {
     const auto found = topics_.find(topics[i]);
     if (!images.ok()) {
-      if (found != topics_.end() && IsTransportError(images.status())) found->second.fetched = now;
+      const bool asked = images.status().code() != absl::StatusCode::kCancelled;
+      if (asked && found != topics_.end() && IsTransportError(images.status())) found->second.fetched = now;
     } else if ((*images)[i].ok()) {
       topics_[topics[i]] = Entry{*(*images)[i], now};
     } else if (found != topics_.end()) {
@@ -66,14 +69,20 @@ void MetadataCache::Forget(std::string_view topic) {
   if (found != topics_.end()) topics_.erase(found);
 }
 
-StatusOr<std::vector<StatusOr<TopicImage>>> MetadataCache::Ask(const std::vector<std::string>& topics, absl::Duration timeout) {
+StatusOr<std::vector<StatusOr<TopicImage>>> MetadataCache::Ask(const std::vector<std::string>& topics, absl::Duration timeout, Cancellation* cancellation) {
   v1::GetMetadataRequest request;
-  for (const std::string& topic : topics) request.add_topics(topic);
+  for (const std::string& topic : topics) {
+    CORDWOOD_RETURN_IF_ERROR(CheckTopicName(topic));
+    request.add_topics(topic);
+  }
   v1::GetMetadataResponse response;
+  absl::Duration left = std::min(timeout, connection_.options().request_timeout);
+  const absl::Duration deadline = Clock::System().Monotonic() + left;
   Status status;
-  for (std::size_t tried = 0; tried < connection_.addresses().size(); ++tried) {
-    status = CallUnary<v1::Log>(connection_, &v1::Log::Stub::GetMetadata, request, &response, timeout);  // moves on to the next address itself
+  for (std::size_t tried = 0; tried < connection_.addresses().size() && (tried == 0 || left > absl::ZeroDuration()); ++tried) {
+    status = CallUnary<v1::Log>(connection_, &v1::Log::Stub::GetMetadata, request, &response, left, cancellation);  // moves on to the next address itself
     if (status.code() != absl::StatusCode::kUnavailable) break;
+    left = deadline - Clock::System().Monotonic();
   }
   CORDWOOD_RETURN_IF_ERROR(status);
   if (response.topics_size() != request.topics_size()) return Error(Reason::kUnknownServerError, "GetMetadata answered about another number of topics");

@@ -29,13 +29,15 @@ class MetadataCache {
   explicit MetadataCache(BrokerConnection& connection, absl::Duration age_max = absl::Minutes(5))
       : connection_(connection), age_max_(age_max) {}
 
-  // From the cache if younger than age_max, else within `timeout` an address: a broker that is not available is left for the next, each once.
+  // From the cache if younger than age_max, else from a broker: one that is not available is left for the next, each is asked once, and all
+  // of it takes `timeout` at most, or the connection's request_timeout if that is shorter.
   // UNKNOWN_TOPIC_OR_PARTITION with the broker's suggestion, or what the call met.
   StatusOr<TopicImage> Get(std::string_view topic, absl::Duration timeout = absl::InfiniteDuration());
-  // Asks the broker whatever is known, for `timeout` at most; what is known passes for fresh if no broker can be asked.
+  // Asks a broker whatever is known, with the same bounds; what is known passes for fresh if no broker can be asked.
   StatusOr<TopicImage> Refresh(std::string_view topic, absl::Duration timeout);
   // The same of several: an answer for each, in their order, or why no broker answered.
-  StatusOr<std::vector<StatusOr<TopicImage>>> Refresh(const std::vector<std::string>& topics, absl::Duration timeout);
+  StatusOr<std::vector<StatusOr<TopicImage>>> Refresh(const std::vector<std::string>& topics, absl::Duration timeout,
+                                                      Cancellation* cancellation = nullptr);
   // The next Get() asks the broker.
   void Forget(std::string_view topic);
 
@@ -44,7 +46,7 @@ class MetadataCache {
     TopicImage image;
     absl::Duration fetched;
   };
-  StatusOr<std::vector<StatusOr<TopicImage>>> Ask(const std::vector<std::string>& topics, absl::Duration timeout);
+  StatusOr<std::vector<StatusOr<TopicImage>>> Ask(const std::vector<std::string>& topics, absl::Duration timeout, Cancellation* cancellation);
 
   BrokerConnection& connection_;
   const absl::Duration age_max_;

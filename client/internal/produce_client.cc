@@ -14,7 +14,7 @@ namespace {
 constexpr std::size_t kRecordOverheadBytes = 64;  // callback and bookkeeping
 constexpr std::size_t kCheckedBeside = 2;  // more than one, so that deleted topics are found faster than new ones come
 constexpr absl::Duration kRelearnBackoff = absl::Seconds(10);  // while no broker answers about a topic that is known
-constexpr absl::Duration kRelearnPatience = absl::Seconds(1);  // of a Send() that could go on with what is known
+constexpr absl::Duration kRelearnPatience = absl::Seconds(1);  // of a Send() that could go on with what is known, or is on the loop
 
 absl::Duration Now() { return Clock::System().Monotonic(); }
 
@@ -27,6 +27,7 @@ struct ProduceClient::OpenBatch : UnbuiltBatch {
 
 struct ProduceClient::Topic {
   TopicImage image;
+  std::uint64_t lookup = 0;                               // that told `image`
   absl::Duration learn_at;                                // when it is looked up again
   absl::Duration checked;                                 // when it was looked up last
   std::list<std::string>::iterator by_check;              // in by_check_
@@ -60,21 +61,24 @@ ProduceClient::Topic* ProduceClient::Find(std::string_view topic) {
 Status ProduceClient::LearnTopic(std::string_view topic, absl::Duration deadline) {
   Backoff backoff;
   while (!refusing_) {
-    absl::Duration patience = deadline - Now();
+    bool hurried = loop_.in_loop();  // where everything else stands still meanwhile
     if (Topic* known = Find(topic)) {
-      if (known->learn_at > -absl::InfiniteDuration()) patience = std::min(patience, kRelearnPatience);
+      hurried |= known->learn_at > -absl::InfiniteDuration();
       known->learn_at = Now() + kRelearnBackoff;  // the others go on with what is known
     }
     const std::vector<std::string> asked = TopicsToAsk(topic);
+    const std::uint64_t lookup = ++last_lookup_;
     mu_.Unlock();
-    auto images = metadata_.Refresh(asked, std::max(patience, absl::Milliseconds(1)));
+    const absl::Duration patience = std::min(deadline - Now(), hurried ? kRelearnPatience : absl::InfiniteDuration());
+    auto images = metadata_.Refresh(asked, std::max(patience, absl::Milliseconds(1)), &lookups_);
     mu_.Lock();
     const Status status = images.ok() ? images->front().status() : images.status();
-    for (std::size_t i = 0; images.ok() && i < asked.size(); ++i) Learned(asked[i], std::move((*images)[i]));
+    for (std::size_t i = 0; images.ok() && i < asked.size(); ++i) Learned(asked[i], lookup, std::move((*images)[i]));
     if (!posted_ && !(closed_.empty() && retired_.empty())) {
       posted_ = loop_knows_ = true;
       loop_.Post([this] { session_.Drain(); });
     }
+    if (refusing_) break;  // Close() may be over
     if (Find(topic) != nullptr) return absl::OkStatus();
     const absl::Duration retry_at = Now() + backoff.Next();
     if (!IsRetriable(status) || loop_.in_loop() || retry_at >= deadline) return status;
@@ -98,8 +102,9 @@ std::vector<std::string> ProduceClient::TopicsToAsk(std::string_view topic) {
   return names;
 }
 
-void ProduceClient::Learned(const std::string& name, StatusOr<TopicImage> image) {
+void ProduceClient::Learned(const std::string& name, std::uint64_t lookup, StatusOr<TopicImage> image) {
   const auto found = topics_.find(name);
+  if (found != topics_.end() && lookup < found->second->lookup) return;  // what is known was asked for later
   if (image.ok()) {
     std::unique_ptr<Topic>& known = found != topics_.end() ? found->second : topics_[name];
     if (known == nullptr) {
@@ -107,6 +112,7 @@ void ProduceClient::Learned(const std::string& name, StatusOr<TopicImage> image)
       known->by_check = by_check_.insert(by_check_.end(), name);
     }
     known->checked = Now();
+    known->lookup = lookup;
     Renew(*known, *std::move(image));
   } else if (found != topics_.end() && ReasonOf(image.status()) == Reason::kUnknownTopicOrPartition) {
     Retire(*found->second);
@@ -229,10 +235,9 @@ Status ProduceClient::Send(std::string_view topic, const ProduceRecord& record, 
     Topic* known = Find(topic);
     if (known == nullptr || known->learn_at <= now) CORDWOOD_RETURN_IF_ERROR(LearnTopic(topic, deadline));
     CORDWOOD_RETURN_IF_ERROR(WaitForMemory(size + kRecordOverheadBytes, deadline));
-    known = Find(topic);
-    if (known == nullptr) {  // it was deleted while this waited
+    while ((known = Find(topic)) == nullptr) {  // it was deleted while this waited
       CORDWOOD_RETURN_IF_ERROR(LearnTopic(topic, deadline));
-      known = Find(topic);
+      CORDWOOD_RETURN_IF_ERROR(WaitForMemory(size + kRecordOverheadBytes, deadline));
     }
     if (record.partition.has_value() && (record.partition->value() < 0 || record.partition->value() >= known->image.partitions())) {
       return Error(Reason::kUnknownTopicOrPartition, "topic \"" + std::string(topic) + "\" has no partition " + ToString(*record.partition) +
@@ -250,7 +255,7 @@ absl::Duration ProduceClient::TakeClosed(std::vector<std::shared_ptr<UnbuiltBatc
   absl::Duration due = absl::InfiniteDuration();
   while (!open_.empty()) {
     OpenBatch& oldest = *open_.front();
-    const absl::Duration left = oldest.created + options_.linger - now;
+    const absl::Duration left = oldest.created + std::min(options_.linger, options_.core.delivery_timeout) - now;
     if (hurrying_ == 0 && !refusing_ && left > absl::ZeroDuration()) {
       due = left;
       break;
@@ -323,6 +328,7 @@ Status ProduceClient::Close(absl::Duration timeout) {
     refusing_ = true;
     changed_.SignalAll();
   }
+  lookups_.Cancel();  // or one on the loop would hold everything up
   const Status flushed = Flush(timeout);
   if (flushed.ok() && options_.core.acks == Acks::kNone) WaitForStreamEnd(deadline);
   loop_.Run([this] {

@@ -53,7 +53,7 @@ class ProduceClient {
   ProduceClient& operator=(const ProduceClient&) = delete;
 
   // Takes the record, waiting for metadata and memory up to send_timeout together; while it waits for memory nothing lingers. On the loop it
-  // waits for no memory and asks about a topic once. On error nothing was taken and `ack` never runs: MESSAGE_TOO_LARGE,
+  // waits for no memory and asks about a topic once, for 1 s at most. Close() ends all of this. On error nothing was taken and `ack` never runs: MESSAGE_TOO_LARGE,
   // UNKNOWN_TOPIC_OR_PARTITION, REQUEST_TIMED_OUT (no memory), SHUTTING_DOWN (closed), or what the metadata call met. What was taken
   // for a topic that is then deleted fails with UNKNOWN_TOPIC_ID, also if one of the same name is created: that is for later records.
   Status Send(std::string_view topic, const ProduceRecord& record, AckCallback ack);
@@ -82,7 +82,8 @@ class ProduceClient {
   Status LearnTopic(std::string_view topic, absl::Duration deadline) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // `topic`, and behind it some that were not looked up for check_age.
   std::vector<std::string> TopicsToAsk(std::string_view topic) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  void Learned(const std::string& name, StatusOr<TopicImage> image) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // `image` is the answer to that lookup; one that a later lookup's answer overtook changes nothing.
+  void Learned(const std::string& name, std::uint64_t lookup, StatusOr<TopicImage> image) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Renew(Topic& topic, TopicImage image) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Retire(Topic& topic) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);  // its id is gone: open batches leave, slots become free after them
   // With acks none a record is completed once the transport has it: until the broker ends the stream it may be under way.
@@ -103,11 +104,13 @@ class ProduceClient {
   ClientLoop& loop_;
   MetadataCache& metadata_;
   const ProduceOptions options_;
+  Cancellation lookups_;              // ended by Close(); thread-safe
   ProduceSession session_;            // used on the loop alone
 
   mutable Mutex mu_;
   CondVar changed_;                   // memory was released or records were completed
   StringMap<std::unique_ptr<Topic>> topics_ ABSL_GUARDED_BY(mu_);
+  std::uint64_t last_lookup_ ABSL_GUARDED_BY(mu_) = 0;  // lookups are numbered in the order of asking, from 1
   std::list<std::string> by_check_ ABSL_GUARDED_BY(mu_);  // topics by when they were looked up, the longest ago first
   std::list<std::shared_ptr<OpenBatch>> open_ ABSL_GUARDED_BY(mu_);      // by age
   std::vector<std::shared_ptr<UnbuiltBatch>> closed_ ABSL_GUARDED_BY(mu_);  // for the loop, in order

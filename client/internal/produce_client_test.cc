@@ -10,13 +10,16 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <future>
+#include <map>
 #include <memory>
 #include <string>
 #include <thread>
+#include <tuple>
+#include <utility>
 #include <vector>
 
 #include "cordwood/v1/log.grpc.pb.h"
-#include "storage/base/clock.h"
 #include "storage/record/record_batch.h"
 
 namespace cordwood::client {
@@ -33,8 +36,9 @@ std::size_t HeapBytes() {
 // A topic "t"; offsets are counted per partition. Its id is sixteen times `topic`.
 class TalkingLog final : public v1::Log::Service {
  public:
-  grpc::Status GetMetadata(grpc::ServerContext*, const v1::GetMetadataRequest* request, v1::GetMetadataResponse* response) override {
-    ++metadata_calls;
+  grpc::Status GetMetadata(grpc::ServerContext* context, const v1::GetMetadataRequest* request, v1::GetMetadataResponse* response) override {
+    const int call = ++metadata_calls;
+    patience_ms = MsLeft(*context);
     if (!knows_metadata) return grpc::Status(grpc::StatusCode::UNAVAILABLE, "not now");
     for (const std::string& name : request->topics()) {
       v1::TopicMetadata* answer = response->add_topics();
@@ -43,10 +47,12 @@ class TalkingLog final : public v1::Log::Service {
       if (name != "t" || topic == kDeleted) answer->mutable_error()->set_reason(v1::UNKNOWN_TOPIC_OR_PARTITION);
       for (int i = 0; i < partitions; ++i) answer->add_partitions()->set_partition(i);
     }
+    while (call == held_call && !context->IsCancelled()) std::this_thread::yield();
+    if (context->IsCancelled()) cancelled_with_ms = MsLeft(*context);
     return grpc::Status::OK;
   }
   grpc::Status InitProducer(grpc::ServerContext*, const v1::InitProducerRequest*, v1::InitProducerResponse* response) override {
-    response->set_producer_id(1);
+    response->set_producer_id(++producers);
     return gives_ids ? grpc::Status::OK : grpc::Status(grpc::StatusCode::UNAVAILABLE, "not now");
   }
   grpc::Status ProduceStream(grpc::ServerContext* context, grpc::ServerReaderWriter<v1::ProduceResponse, v1::ProduceRequest>* stream) override {
@@ -64,7 +70,7 @@ class TalkingLog final : public v1::Log::Service {
         std::string_view rest = entry.batches();
         while (!rest.empty()) {
           const auto batch = *RecordBatchView::TakeFirst(&rest);
-          done->add_base_offset(known ? Take(name.partition(), batch) : -1);
+          done->add_base_offset(known ? Take(name, batch) : -1);
         }
         if (known) continue;
         v1::EntryError* error = done->add_errors();
@@ -76,25 +82,40 @@ class TalkingLog final : public v1::Log::Service {
     }
     return grpc::Status::OK;
   }
-  std::int64_t Take(int partition, const RecordBatchView& batch) {
+  // Keeps what it took before under the same producer id and sequence once.
+  std::int64_t Take(const v1::ProduceEntry& name, const RecordBatchView& batch) {
     MutexLock lock(mu);
+    std::int64_t& end = ends[name.partition()];
+    const auto stamp = std::tuple(name.topic_id(), name.partition(), batch.producer_id().value(), batch.base_sequence().value());
+    if (const auto [known, fresh] = taken.try_emplace(stamp, end); !fresh && batch.producer_id() != kNoProducerId) return known->second;
     sizes.push_back(batch.bytes().size());
     counts.push_back(batch.record_count());
-    const std::int64_t base = ends[partition];
-    ends[partition] += batch.record_count();
-    return base;
+    return std::exchange(end, end + batch.record_count());
+  }
+
+  std::size_t Batches() {
+    MutexLock lock(mu);
+    return counts.size();
+  }
+  static std::int64_t MsLeft(const grpc::ServerContext& context) {
+    return std::chrono::duration_cast<std::chrono::milliseconds>(context.deadline() - std::chrono::system_clock::now()).count();
   }
 
   static constexpr char kDeleted = '-';
   std::atomic<char> topic{'t'};
   std::atomic<int> partitions{3};
   std::atomic<int> metadata_calls{0};
+  std::atomic<int> held_call{0};  // of metadata_calls: its answer is made, but leaves no sooner than another number stands here
+  std::atomic<std::int64_t> patience_ms{0};        // of the last caller of GetMetadata
+  std::atomic<std::int64_t> cancelled_with_ms{0};  // what was left of that when a caller gave up
   std::atomic<bool> knows_metadata{true};
   std::atomic<bool> silent{false};
   std::atomic<bool> gives_ids{true};
+  std::atomic<int> producers{0};
   Mutex mu;
   std::vector<std::size_t> sizes ABSL_GUARDED_BY(mu);
   std::vector<int> counts ABSL_GUARDED_BY(mu);
+  std::map<std::tuple<std::string, int, std::int64_t, std::int32_t>, std::int64_t> taken ABSL_GUARDED_BY(mu);
   std::int64_t ends[3] ABSL_GUARDED_BY(mu) = {0, 0, 0};
 };
 
@@ -106,6 +127,7 @@ class ProduceClientTest : public ::testing::Test {
   }
   ~ProduceClientTest() override {
     log_.silent = false;
+    log_.held_call = 0;
     producer_.reset();
     server_->Shutdown(std::chrono::system_clock::now());
     if (next_server_ != nullptr) next_server_->Shutdown(std::chrono::system_clock::now());
@@ -141,6 +163,17 @@ class ProduceClientTest : public ::testing::Test {
       MutexLock lock(mu_);
       acks_.push_back(ack.ok() ? ToString(ack->partition) + "@" + ToString(ack->offset) : std::string(ReasonName(ReasonOf(ack.status()))));
     });
+  }
+  // Sends to "t"; the callback sends to `next`.
+  void SendAndFromItsCallback(std::string_view next) {
+    ProduceRecord record;
+    record.partition = PartitionIndex(0);
+    EXPECT_TRUE(Producer().Send("t", record, [this, next, record](const auto&) { (void)Producer().Send(next, record, nullptr); }).ok());
+  }
+  template <class Condition>
+  static void Await(Condition condition) {
+    const auto deadline = std::chrono::steady_clock::now() + kPatience;
+    while (!condition()) ASSERT_LT(std::chrono::steady_clock::now(), deadline);
   }
   std::vector<std::string> Acks() {
     MutexLock lock(mu_);
@@ -197,9 +230,16 @@ TEST_F(ProduceClientTest, EachRecordGetsItsOwnOffset) {
 TEST_F(ProduceClientTest, LingerSendsWhatDoesNotFill) {
   options_.linger = absl::Milliseconds(5);
   ASSERT_TRUE(Send("x").ok());
+  Await([this] { return !Acks().empty(); });
+  EXPECT_EQ(Acks(), (std::vector<std::string>{"0@0"}));
+}
+
+TEST_F(ProduceClientTest, NothingLingersPastTheDeliveryTimeout) {
+  options_.core.delivery_timeout = absl::Milliseconds(5);  // and an hour of linger
+  ASSERT_TRUE(Send("x").ok());
   const auto deadline = std::chrono::steady_clock::now() + kPatience;
   while (Acks().empty()) ASSERT_LT(std::chrono::steady_clock::now(), deadline);
-  EXPECT_EQ(Acks(), (std::vector<std::string>{"0@0"}));
+  EXPECT_EQ(Acks(), (std::vector<std::string>{"REQUEST_TIMED_OUT"}));
 }
 
 TEST_F(ProduceClientTest, RecordsWithoutAKeyStayTogetherAndThoseWithOneGoWhereKafkaPutsThem) {
@@ -245,6 +285,59 @@ TEST_F(ProduceClientTest, CloseIsBoundedAndEveryCallbackRunsOnce) {
   EXPECT_TRUE(Producer().Close(absl::ZeroDuration()).ok());
 }
 
+class ProduceClientDeletedTopicTest : public ProduceClientTest {
+ protected:
+  ~ProduceClientDeletedTopicTest() override {
+    log_.silent = false;
+    log_.held_call = 0;
+    if (sender_.joinable()) sender_.join();
+  }
+  // A sender waits for memory, finds that its topic was deleted meanwhile, and asks about it again: call 4, which is held.
+  void SendUntilTheTopicIsAskedAboutAgain() {
+    LookUpEachTime();
+    options_.memory_bytes_max = 10'000;
+    log_.silent = true;
+    ASSERT_TRUE(Send(std::string(9'000, 'x')).ok());  // lingers until somebody waits for memory
+    sender_ = std::thread([this] {
+      status_ = Send(std::string(9'000, 'y'));
+      sent_ = true;
+    });
+    Await([this] { return log_.Batches() == 1; });
+    log_.topic = TalkingLog::kDeleted;
+    ASSERT_EQ(ReasonOf(Send("z")), Reason::kUnknownTopicOrPartition);
+    log_.topic = 'u';
+    log_.held_call = 4;
+    log_.silent = false;
+    Await([this] { return log_.metadata_calls == 4; });
+  }
+
+  std::thread sender_;
+  Status status_;
+  std::atomic<bool> sent_{false};
+};
+
+TEST_F(ProduceClientDeletedTopicTest, AfterCloseALookupThatIsOverTakesNoRecord) {
+  SendUntilTheTopicIsAskedAboutAgain();
+  ASSERT_TRUE(Send("z").ok());  // now the topic is known, whatever becomes of call 4
+  EXPECT_TRUE(Producer().Close(absl::Seconds(20)).ok());
+  sender_.join();
+  EXPECT_EQ(ReasonOf(status_), Reason::kShuttingDown);
+  EXPECT_EQ(Acks(), (std::vector<std::string>{"0@0", "0@1"}));
+}
+
+TEST_F(ProduceClientDeletedTopicTest, MemoryThatWasTakenMeanwhileIsWaitedForAgain) {
+  SendUntilTheTopicIsAskedAboutAgain();
+  log_.silent = true;
+  ASSERT_TRUE(Send(std::string(9'000, 'z')).ok());  // lingers until somebody waits for memory
+  log_.held_call = 0;
+  Await([this] { return log_.Batches() == 2 || sent_; });
+  EXPECT_FALSE(sent_);
+  log_.silent = false;
+  sender_.join();
+  ASSERT_TRUE(Flush().ok());
+  EXPECT_EQ(Acks(), (std::vector<std::string>{"0@0", "0@1", "0@2"}));
+}
+
 TEST_F(ProduceClientTest, WithoutAcknowledgementsCloseWaitsUntilTheBrokerHasReadEverything) {
   options_.core.acks = Acks::kNone;
   options_.batch_bytes = 1000;
@@ -262,31 +355,7 @@ TEST_F(ProduceClientTest, CloseTellsWhatWasSentFromWhatWasNot) {
   record.value = "x";
   ASSERT_TRUE(Producer().Send("t", record, [&why](const StatusOr<RecordAck>& ack) { why = ack.status(); }).ok());
   EXPECT_FALSE(Producer().Close(absl::ZeroDuration()).ok());
-  EXPECT_EQ(why, Error(Reason::kRequestTimedOut, "could not be sent within the time left to the producer"));
-}
-
-TEST_F(ProduceClientTest, ATimerIsPutForwardAndNeverBack) {
-  ProduceTimer timer(loop_);
-  std::string rang;  // the loop's
-  std::atomic<int> count{0};
-  loop_.Run([&] {
-    const absl::Duration now = Clock::System().Monotonic();
-    const auto ring = [&](const char* name) {
-      return [&, name] {
-        rang += name;
-        ++count;
-      };
-    };
-    timer.Arm(now + absl::Hours(2), ring("a"));
-    timer.Arm(now, ring("b"));
-    timer.Arm(now + absl::Hours(1), ring("c"));
-  });
-  const auto deadline = std::chrono::steady_clock::now() + kPatience;
-  while (count == 0) ASSERT_LT(std::chrono::steady_clock::now(), deadline);
-  loop_.Run([&] {
-    EXPECT_EQ(rang, "b");
-    timer.Cancel();
-  });
+  EXPECT_EQ(why, NeverSent(Error(Reason::kRequestTimedOut, "could not be sent within the time left to the producer")));
 }
 
 TEST_F(ProduceClientTest, CloseInTheMiddleOfAServersDeathIsBounded) {
@@ -296,6 +365,34 @@ TEST_F(ProduceClientTest, CloseInTheMiddleOfAServersDeathIsBounded) {
   server_->Shutdown(std::chrono::system_clock::now());
   EXPECT_FALSE(Producer().Close(absl::Milliseconds(100)).ok());
   EXPECT_EQ(Acks().size(), 10U);
+}
+
+TEST_F(ProduceClientTest, CloseEndsTheLookupOfASend) {
+  Producer();
+  log_.held_call = 1;
+  std::thread sender([this] { EXPECT_FALSE(Send("x").ok()); });
+  Await([this] { return log_.metadata_calls == 1; });
+  EXPECT_TRUE(Producer().Close(absl::ZeroDuration()).ok());
+  sender.join();
+  Await([this] { return log_.cancelled_with_ms != 0; });
+  EXPECT_GT(log_.cancelled_with_ms, 5'000);
+}
+
+TEST_F(ProduceClientTest, OnTheLoopABrokerIsAskedAboutANewTopicForNoMoreThanASecond) {
+  SendAndFromItsCallback("new");
+  ASSERT_TRUE(Flush().ok());
+  EXPECT_EQ(log_.metadata_calls, 2);
+  EXPECT_LE(log_.patience_ms, 1'100);
+}
+
+TEST_F(ProduceClientTest, OnTheLoopABrokerIsAskedAboutATopicItDeniedForNoMoreThanASecond) {
+  ASSERT_TRUE(Send("x").ok());
+  ASSERT_TRUE(Flush().ok());
+  log_.topic = 'u';
+  SendAndFromItsCallback("t");
+  ASSERT_TRUE(Flush().ok());
+  EXPECT_EQ(log_.metadata_calls, 2);
+  EXPECT_LE(log_.patience_ms, 1'100);
 }
 
 TEST_F(ProduceClientTest, WhatCannotBeTakenSaysSoAtOnce) {
@@ -365,6 +462,45 @@ TEST_F(ProduceClientTest, AnAnswerOlderThanWhatIsKnownTakesNoPartitionAway) {
   EXPECT_EQ(Acks(), (std::vector<std::string>{"2@0", "2@1"}));
 }
 
+TEST_F(ProduceClientTest, AnAnswerThatALaterOneOvertookChangesNothing) {
+  options_.check_age = absl::ZeroDuration();
+  LookUpEachTime();
+  for (const char stale : {TalkingLog::kDeleted, 'o'}) {
+    ASSERT_TRUE(Send("x").ok());
+    const int calls = log_.metadata_calls;
+    log_.topic = stale;
+    log_.held_call = calls + 1;
+    std::thread other([this] { EXPECT_FALSE(Producer().Send("other", {}, nullptr).ok()); });  // asks about "t" beside it
+    Await([&] { return log_.metadata_calls == calls + 1; });
+    log_.topic = 't';
+    ASSERT_TRUE(Send("x").ok());
+    log_.held_call = 0;
+    other.join();
+    ASSERT_TRUE(Send("x").ok());
+    EXPECT_EQ(Producer().known().slots, 1U) << stale;
+  }
+  ASSERT_TRUE(Flush().ok());
+  EXPECT_EQ(Acks(), (std::vector<std::string>{"0@0", "0@1", "0@2", "0@3", "0@4", "0@5"}));
+}
+
+TEST_F(ProduceClientTest, WhatIsSentAfterATopicWasDeniedByMistakeIsNoRepeatOfWhatIsInFlight) {
+  LookUpEachTime();
+  options_.linger = absl::ZeroDuration();
+  log_.silent = true;
+  ASSERT_TRUE(Send("x").ok());
+  Await([this] { return log_.Batches() == 1; });
+  std::promise<void> sent;
+  loop_.Post([&sent] { sent.get_future().wait(); });  // so that it hears of all at once
+  log_.topic = TalkingLog::kDeleted;
+  EXPECT_FALSE(Send("y").ok());
+  log_.topic = 't';
+  EXPECT_TRUE(Send("y").ok());
+  sent.set_value();
+  log_.silent = false;
+  ASSERT_TRUE(Flush().ok());
+  EXPECT_EQ(Acks(), (std::vector<std::string>{"0@0", "0@1"}));
+}
+
 TEST_F(ProduceClientTest, AfterTheBrokerDeniesATopicIdTheNameIsLookedUpAgain) {
   ASSERT_TRUE(Send("a").ok());
   ASSERT_TRUE(Flush().ok());
@@ -394,8 +530,7 @@ TEST_F(ProduceClientTest, ABatchThatLingersKeepsNoMemoryOfThoseCompletedSince) {
   ASSERT_TRUE(Send("x", 1).ok());  // lingers for an hour
   const std::size_t before = HeapBytes();
   for (int i = 0; i < 100; ++i) ASSERT_TRUE(Send(std::string(100'000, 'x')).ok());
-  const auto deadline = std::chrono::steady_clock::now() + kPatience;
-  while (Acks().size() < 100) ASSERT_LT(std::chrono::steady_clock::now(), deadline);
+  Await([this] { return Acks().size() == 100; });
   EXPECT_LT(HeapBytes(), before + 6'000'000);
 }
 

@@ -13,15 +13,18 @@ namespace cordwood::client {
 std::uint32_t ProduceCore::AddPartition() {
   partitions_.emplace_back(options_.idempotent && options_.acks != Acks::kNone, options_.in_flight_batches_max);
   in_ready_.push_back(false);
+  retired_.push_back(false);
   bound_.push_back(false);
   return static_cast<std::uint32_t>(partitions_.size() - 1);
 }
+
+bool ProduceCore::WantsIdentity(std::uint32_t slot) const { return partitions_[slot].has_pending() && partitions_[slot].needs_identity(); }
 
 void ProduceCore::MakeReady(std::uint32_t slot) {
   ProducePartition& partition = partitions_[slot];
   if (!partition.has_pending()) return;
   if (partition.needs_identity()) {
-    if (!id_.has_value()) {
+    if (!id_.has_value() || retired_[slot]) {
       wants_id_ = true;
     } else {
       partition.SetIdentity(id_->first, id_->second);
@@ -38,12 +41,17 @@ void ProduceCore::Enqueue(std::uint32_t slot, ProduceBatch batch) {
   MakeReady(slot);
 }
 
+void ProduceCore::Retire(std::uint32_t slot) {
+  retired_[slot] = true;
+  if (id_.has_value() && id_->first == partitions_[slot].identity().id) id_.reset();
+}
+
 bool ProduceCore::Release(std::uint32_t slot) {
+  CORDWOOD_CHECK(retired_[slot]);
   ProducePartition& partition = partitions_[slot];
   if (!partition.idle()) return false;
-  if (id_.has_value() && id_->first == partition.identity().id) id_.reset();
   partition.Forget();
-  bound_[slot] = false;
+  retired_[slot] = bound_[slot] = false;
   return true;
 }
 
@@ -153,8 +161,19 @@ void ProduceCore::StreamBroken(const Status& why, absl::Duration now, absl::Dura
 }
 
 void ProduceCore::ProducerIdArrived(ProducerId id, ProducerEpoch epoch) {
-  id_.emplace(id, epoch);
   wants_id_ = false;
+  std::optional<std::uint32_t> retired;  // gets it for itself alone, unless one that is not retired waits, too
+  bool shared = false;
+  for (std::uint32_t slot = 0; slot < partitions_.size(); ++slot) {
+    if (!WantsIdentity(slot)) continue;
+    shared |= !retired_[slot];
+    if (retired_[slot]) retired = slot;
+  }
+  if (retired.has_value() && !shared) {
+    partitions_[*retired].SetIdentity(id, epoch);
+  } else {
+    id_.emplace(id, epoch);
+  }
   for (std::uint32_t slot = 0; slot < partitions_.size(); ++slot) MakeReady(slot);
 }
 
@@ -164,11 +183,13 @@ void ProduceCore::Tick(absl::Duration now) {
     retries_.erase(retries_.begin());
     MakeReady(slot);
   }
-  for (std::uint32_t slot = 0; slot < partitions_.size(); ++slot) {
-    const std::size_t completions_before = completions_.size();
-    partitions_[slot].Expire(now - options_.delivery_timeout, &completions_);
-    Completed(completions_before, slot);
-  }
+  for (std::uint32_t slot = 0; slot < partitions_.size(); ++slot) Expire(slot, now);
+}
+
+void ProduceCore::Expire(std::uint32_t slot, absl::Duration now) {
+  const std::size_t completions_before = completions_.size();
+  partitions_[slot].Expire(now - options_.delivery_timeout, &completions_);
+  Completed(completions_before, slot);
 }
 
 void ProduceCore::FailAll(const std::optional<Status>& status) {
@@ -185,7 +206,10 @@ void ProduceCore::FailAll(const std::optional<Status>& status) {
 
 // Moves batches of one partition into the message. True if the partition may have more.
 bool ProduceCore::FillEntry(std::uint32_t slot, absl::Duration now, std::size_t room, ProduceMessage* message) {
+  Expire(slot, now);  // a batch may have lingered until its time was over
   ProducePartition& partition = partitions_[slot];
+  // Too old, but something before it is in flight: it fails in its turn.
+  if (partition.has_pending() && partition.next().created <= now - options_.delivery_timeout) return false;
   ProduceMessage::Entry entry{slot, {}, {}, !bound_[slot]};
   bool more = false;
   while (partition.CanSend(now)) {
@@ -260,8 +284,10 @@ absl::Duration ProduceCore::NextWake() const {
 
 bool ProduceCore::Invariants() const {
   std::size_t held = 0;
-  for (const ProducePartition& partition : partitions_) {
+  for (std::uint32_t slot = 0; slot < partitions_.size(); ++slot) {
+    const ProducePartition& partition = partitions_[slot];
     if (!partition.Invariants()) return false;
+    if (retired_[slot] && id_.has_value() && id_->first == partition.identity().id) return false;
     held += partition.held();
   }
   std::size_t unanswered = 0;

@@ -27,7 +27,7 @@ enum class Acks { kNone = 1, kLeader = 2, kAll = 3 };
 struct ProduceCoreOptions {
   Acks acks = Acks::kAll;
   bool idempotent = true;                                 // not with Acks::kNone
-  absl::Duration delivery_timeout = absl::Seconds(120);   // from Enqueue() to the last attempt
+  absl::Duration delivery_timeout = absl::Seconds(120);   // from a batch's creation to its last attempt
   absl::Duration answer_timeout = absl::Seconds(35);      // a stream that owes an answer for longer is given up
   std::size_t message_bytes_max = 1024 * 1024;            // of batches, unless a single one is larger
   std::size_t in_flight_batches_max = 5;                  // per partition: as many as a broker remembers
@@ -60,8 +60,10 @@ class ProduceCore {
   // Slots are numbered 0, 1, 2, … in order of calling.
   std::uint32_t AddPartition();
   void Enqueue(std::uint32_t slot, ProduceBatch batch);
-  // The slot is for another partition from now on. False, and nothing happens, while it has batches that are not completed. Should the
-  // partition come back, it begins under a producer id that the broker has never seen from it.
+  // Nothing more is enqueued for the slot but what was taken before. Its partition may come back under another slot at once: that one begins
+  // under a producer id that the broker has never seen from the partition, because a retired slot shares its id with none that comes later.
+  void Retire(std::uint32_t slot);
+  // A retired slot is for another partition from now on. False, and nothing happens, while it has batches that are not completed.
   bool Release(std::uint32_t slot);
 
   void StreamOpened();
@@ -73,7 +75,7 @@ class ProduceCore {
   // Completes everything that is left with `status`; without one by what is true of each batch, as REQUEST_TIMED_OUT or the last refusal.
   void FailAll(const std::optional<Status>& status);
 
-  // The next message for an open stream that takes one; nullopt if there is nothing to send or no window.
+  // The next message for an open stream that takes one; nullopt if there is nothing to send or no window. What is too old to be sent is completed.
   std::optional<ProduceMessage> NextMessage(absl::Duration now);
   bool wants_producer_id() const { return wants_id_ && unfinished_ > 0; }  // ask for one, then ProducerIdArrived()
   bool wants_stream() const;                            // something is to be sent
@@ -87,10 +89,12 @@ class ProduceCore {
   bool Invariants() const;
 
  private:
+  bool WantsIdentity(std::uint32_t slot) const;
   void MakeReady(std::uint32_t slot);
   void SettleSlot(std::uint32_t slot, absl::Duration now, absl::Duration backoff);
   void ApplyDone(const v1::Done& done, absl::Duration now, absl::Duration backoff);
   bool FillEntry(std::uint32_t slot, absl::Duration now, std::size_t room, ProduceMessage* message);
+  void Expire(std::uint32_t slot, absl::Duration now);
   void Completed(std::size_t completions_before, std::uint32_t slot);
   bool TransportRefused(const Status& why, absl::Duration now, absl::Duration backoff);
 
@@ -98,6 +102,7 @@ class ProduceCore {
   std::deque<ProducePartition> partitions_;   // by slot
   std::deque<std::uint32_t> ready_;           // slots that may have something to send, round robin
   std::vector<bool> in_ready_;                // by slot
+  std::vector<bool> retired_;                 // by slot
   std::vector<bool> bound_;                   // by slot: this stream was told what the handle means and has refused nothing since
   std::set<std::pair<absl::Duration, std::uint32_t>> retries_;  // slots by when they may send again
   std::map<std::uint64_t, ProduceMessage> sent_;  // unanswered, by seq; batches are not held here

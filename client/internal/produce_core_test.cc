@@ -1,18 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// Sequences, retries, window and splitting, against a broker of a few lines that keeps Kafka's rules for sequences.
+// Order, retries, time limits, window and splitting, against a broker of a few lines that keeps Kafka's rules for sequences.
 #include "client/internal/produce_core_fixture.h"
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <limits>
-#include <map>
 #include <random>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "cordwood/v1/log.pb.h"
-#include "storage/record/record_reader.h"
 
 namespace cordwood::client {
 namespace {
@@ -29,49 +28,6 @@ TEST_F(ProduceCoreTest, BatchesOfOnePartitionShareAMessageAndKeepTheirOrder) {
   AnswerAll();
   EXPECT_EQ(outcome_, "@0x2 @2x1");
   EXPECT_EQ(logs_[0].values, (Values{"a0", "a1", "b0"}));
-}
-
-TEST_F(ProduceCoreTest, NothingIsSentBeforeAProducerIdIsThere) {
-  core_.AddPartition();
-  logs_.emplace_back();
-  core_.StreamOpened();
-  Enqueue("a");
-  EXPECT_TRUE(core_.wants_producer_id());
-  EXPECT_FALSE(core_.NextMessage(now_).has_value());
-  GiveId();
-  EXPECT_FALSE(core_.wants_producer_id());
-  EXPECT_TRUE(core_.NextMessage(now_).has_value());
-}
-
-// The sequences of a partition that comes back begin anew: under the old id a broker would take them for repeats.
-TEST_F(ProduceCoreTest, AReleasedSlotBeginsAnewUnderAnIdTheBrokerHasNotSeenFromIt) {
-  Open(2);
-  Enqueue("a", 1, 0);
-  Enqueue("b", 1, 1);
-  EXPECT_FALSE(core_.Release(0));
-  SendAll();
-  AnswerAll();
-  EXPECT_TRUE(core_.Release(0));
-  Enqueue("c", 1, 1);
-  Enqueue("d", 1, 0);
-  EXPECT_TRUE(core_.wants_producer_id());
-  GiveId();
-  SendAll();
-  AnswerAll();
-  EXPECT_EQ(logs_[0].values, (Values{"a0", "d0"}));
-  EXPECT_EQ(logs_[1].values, (Values{"b0", "c0"}));
-}
-
-TEST_F(ProduceCoreTest, WithNothingToSendNoProducerIdIsWanted) {
-  core_.AddPartition();
-  core_.StreamOpened();
-  Enqueue("a");
-  core_.FailAll(absl::UnimplementedError("no such method"));
-  EXPECT_FALSE(core_.wants_producer_id());
-  Enqueue("b");
-  EXPECT_TRUE(core_.wants_producer_id());
-  core_.Tick(now_ += absl::Seconds(121));  // b's time is over
-  EXPECT_FALSE(core_.wants_producer_id());
 }
 
 TEST_F(ProduceCoreTest, WhatComesAfterEverythingFailedDoesNotWaitForARetryBeforeIt) {
@@ -94,53 +50,6 @@ TEST_F(ProduceCoreTest, AtMostFiveBatchesOfAPartitionAreInFlight) {
   AnswerAll();
   SendAll();
   EXPECT_EQ(sent_[0].entries[0].batches.size(), 3U);
-}
-
-TEST_F(ProduceCoreTest, LostAnswersAreNoDuplicates) {
-  Open();
-  Enqueue("a");
-  Enqueue("b");
-  SendAll();
-  LoseAnswers();
-  EXPECT_EQ(outcome_, "");
-  RunToEnd();
-  EXPECT_EQ(outcome_, "@0x1 @1x1");
-  EXPECT_EQ(logs_[0].values, (Values{"a0", "b0"}));
-}
-
-// Or b would take a's sequences and be answered as its duplicate.
-TEST_F(ProduceCoreTest, ABatchThatMayBeInTheLogKeepsItsSequencesWhenItsRepetitionIsRefused) {
-  Open();
-  Enqueue("a");
-  SendAll();
-  LoseAnswers();
-  SendAll();
-  refuse_with_ = Reason::kInvalidTimestamp;
-  AnswerAll();
-  refuse_with_ = Reason::kNone;
-  Enqueue("b");
-  RunToEnd();
-  EXPECT_EQ(outcome_, "REQUEST_TIMED_OUTx1 @1x1");
-  EXPECT_EQ(logs_[0].values, (Values{"a0", "b0"}));
-  EXPECT_EQ(next_id_, 1001);  // under the same producer id
-}
-
-TEST_F(ProduceCoreTest, ABatchRefusedIndefinitelyKeepsItsSequencesWhenItsRepetitionIsRefused) {
-  Open();
-  Enqueue("a");
-  SendAll();
-  for (const Reason reason : {Reason::kRequestTimedOut, Reason::kInvalidTimestamp}) {
-    refuse_with_ = reason;
-    AnswerAll();
-    SendAll();
-  }
-  refuse_with_ = Reason::kNone;
-  EXPECT_EQ(outcome_, "REQUEST_TIMED_OUTx1");
-  EXPECT_EQ(words_, "an earlier attempt may have been appended; the last one met INVALID_TIMESTAMP");
-  Enqueue("b");
-  SendAll();
-  ASSERT_EQ(sent_.size(), 1U);
-  EXPECT_EQ(RecordBatchView::Parse(sent_[0].entries[0].batches[0].view())->base_sequence(), Sequence(1));
 }
 
 TEST_F(ProduceCoreTest, LostRequestsAreSentAgainInOrder) {
@@ -277,24 +186,6 @@ TEST_F(ProduceCoreTest, AnOffsetThatLeavesNoneForTheLastRecordIsUnknown) {
   EXPECT_EQ(outcome_, "@9223372036854775804x3 @-1x3");
 }
 
-TEST_F(ProduceCoreTest, ADefiniteRefusalFailsOneBatchAndTheRestTakesItsSequences) {
-  Open();
-  Enqueue("a");
-  SendAll();
-  Enqueue("b");
-  SendAll();
-  refuse_with_ = Reason::kInvalidTimestamp;
-  core_.Answered(Apply(sent_[0]), now_, kNoBackoff);
-  refuse_with_ = Reason::kNone;
-  sent_.erase(sent_.begin());
-  AnswerAll();
-  Enqueue("c");
-  RunToEnd();
-  EXPECT_EQ(outcome_, "INVALID_TIMESTAMPx1 @0x1 @1x1");
-  EXPECT_EQ(logs_[0].values, (Values{"b0", "c0"}));
-  EXPECT_EQ(next_id_, 1001);  // under the same producer id
-}
-
 TEST_F(ProduceCoreTest, AfterARefusalNothingIsSentUntilAllIsAnswered) {
   Open();
   Enqueue("a");
@@ -350,43 +241,6 @@ TEST_F(ProduceCoreTest, OfASplitBatchOnlyTheRecordThatIsTooLargeFails) {
   RunToEnd();
   EXPECT_EQ(outcome_, "@0x1 MESSAGE_TOO_LARGEx1 @1x1");
   EXPECT_EQ(logs_[0].values, (Values{"a", "c"}));
-}
-
-TEST_F(ProduceCoreTest, ABrokerThatForgotTheProducerGetsANewOne) {
-  Open();
-  Enqueue("a");
-  RunToEnd();
-  logs_[0].ForgetProducers();
-  Enqueue("b");
-  Enqueue("c");
-  RunToEnd();
-  EXPECT_EQ(logs_[0].values, (Values{"a0", "b0", "c0"}));
-  EXPECT_EQ(outcome_, "@0x1 @1x1 @2x1");
-  EXPECT_GT(next_id_, 1001);
-}
-
-TEST_F(ProduceCoreTest, OtherPartitionsKeepTheirProducerId) {
-  Open(2);
-  Enqueue("a", 1, 0);
-  Enqueue("b", 1, 1);
-  RunToEnd();
-  logs_[0].ForgetProducers();
-  Enqueue("c", 1, 0);
-  Enqueue("d", 1, 1);
-  SendAll();
-  const auto id = [](const SharedBytes& bytes) { return RecordBatchView::Parse(bytes.view())->producer_id().value(); };
-  EXPECT_EQ(id(sent_[0].entries[0].batches[0]), id(sent_[0].entries[1].batches[0]));
-  RunToEnd();
-  EXPECT_EQ(logs_[1].values, (Values{"b0", "d0"}));
-}
-
-TEST_F(ProduceCoreTest, ADuplicateFromLongAgoIsASuccess) {
-  Open();
-  Enqueue("a");
-  SendAll();
-  refuse_with_ = Reason::kDuplicateSequence;
-  AnswerAll();
-  EXPECT_EQ(outcome_, "@-1x1");
 }
 
 TEST_F(ProduceCoreTest, AStreamIsToldOnceWhatAHandleMeans) {
@@ -468,21 +322,6 @@ TEST_F(ProduceCoreTest, AtTheEndEachBatchTellsWhetherItWasSentAndWhatRefusedIt) 
   EXPECT_EQ(words,
             "REQUEST_TIMED_OUT no acknowledgement within the time left to the producer; it may have been appended; the last answer was POISONED\n"
             "REQUEST_TIMED_OUT no acknowledgement within the time left to the producer; it may have been appended\n");
-}
-
-TEST_F(ProduceCoreTest, AfterABatchOfUnknownFateTheNextIsNeitherLostNorDoubled) {
-  Open();
-  Enqueue("a");
-  SendAll();
-  Break();  // nobody knows whether a arrived; it did not
-  core_.StreamBroken(absl::UnavailableError("gone"), now_, kNoBackoff);
-  now_ += absl::Seconds(121);
-  core_.Tick(now_);
-  core_.StreamOpened();
-  Enqueue("b");
-  RunToEnd();
-  EXPECT_EQ(outcome_, "REQUEST_TIMED_OUTx1 @0x1");
-  EXPECT_EQ(logs_[0].values, (Values{"b0"}));
 }
 
 TEST_F(ProduceCoreTest, AStreamThatOwesAnAnswerIsOverdue) {

@@ -50,7 +50,7 @@ std::string InWords(const Status& refusal) {
 
 // What is true of a batch for which `time` ran out: whether it may be in the log, and why it is not known to be.
 Status WhyUnfinished(const ProduceBatch& batch, bool in_flight, const std::string& time) {
-  if (!batch.sent) return Error(Reason::kRequestTimedOut, "could not be sent within " + time);
+  if (!batch.sent) return NeverSent(Error(Reason::kRequestTimedOut, "could not be sent within " + time));
   const bool maybe_appended = batch.maybe_appended || in_flight;
   if (!batch.refusal.ok() && !in_flight && !Misleads(batch, ReasonOf(batch.refusal))) return Annotate(batch.refusal, "again and again within " + time);
   const std::string last = batch.refusal.ok() ? "" : "; the last answer was " + InWords(batch.refusal);
@@ -264,7 +264,8 @@ void ProducePartition::Expire(absl::Duration created_max, std::vector<Completion
 
 void ProducePartition::FailAll(const std::optional<Status>& status, std::vector<Completion>* completions) {
   const auto why = [&status](const ProduceBatch& batch, bool in_flight) {
-    return status.has_value() ? *status : WhyUnfinished(batch, in_flight, "the time left to the producer");
+    if (!status.has_value()) return WhyUnfinished(batch, in_flight, "the time left to the producer");
+    return batch.sent ? *status : NeverSent(*status);
   };
   for (InFlight& sent : in_flight_) {
     const Status outcome = sent.fate == Fate::kAccepted ? absl::OkStatus() : why(sent.batch, true);

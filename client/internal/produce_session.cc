@@ -29,7 +29,13 @@ bool EndsForGood(const Status& why) {
 void ProduceSession::Drain() {
   if (closed_) return;
   std::vector<std::shared_ptr<UnbuiltBatch>> batches;
-  const absl::Duration due = source_.take(&batches, &retired_);
+  std::vector<std::uint32_t> retired;
+  const absl::Duration due = source_.take(&batches, &retired);
+  for (const std::uint32_t slot : retired) {  // first: among the batches may be some of the same partitions under other slots
+    AddSlotsTo(slot);
+    core_.Retire(slot);
+    retired_.push_back(slot);
+  }
   for (const auto& batch : batches) Build(*batch);
   if (due != absl::InfiniteDuration() && linger_timer_ == 0) {
     linger_timer_ = loop_.After(std::max(due, absl::ZeroDuration()), [this] {
@@ -58,11 +64,15 @@ void ProduceSession::Shutdown() {
   tick_timer_.Cancel();
 }
 
-void ProduceSession::Build(UnbuiltBatch& open) {
-  while (names_.size() <= open.slot) {
+void ProduceSession::AddSlotsTo(std::uint32_t last_slot) {
+  while (names_.size() <= last_slot) {
     core_.AddPartition();
     names_.emplace_back();
   }
+}
+
+void ProduceSession::Build(UnbuiltBatch& open) {
+  AddSlotsTo(open.slot);
   names_[open.slot].topic_id = open.topic_id;
   names_[open.slot].partition = open.partition;
   ProduceBatch batch;
@@ -114,6 +124,7 @@ void ProduceSession::Pump() {
   if (core_.wants_stream() && !call_ && reopen_timer_ == 0) OpenStream();
   if (core_.wants_producer_id() && !init_call_ && reopen_timer_ == 0) AskProducerId();
   SendMessages();
+  RunCallbacks();  // of what was too old to be sent
   if (core_.idle()) return;
   const absl::Duration now = Now();
   tick_timer_.Arm(std::clamp(core_.NextWake(), now + absl::Milliseconds(1), now + kTickMax), [this] { Tick(); });

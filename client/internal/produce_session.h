@@ -90,6 +90,7 @@ class ProduceSession {
     PartitionIndex partition;
   };
 
+  void AddSlotsTo(std::uint32_t last_slot);
   void Build(UnbuiltBatch& open);
   void Pump();
   void Tick();

@@ -19,6 +19,7 @@ namespace cordwood::client {
 namespace {
 
 constexpr char kRetryAfterUrl[] = "cordwood/retry_after_ms";  // decimal
+constexpr char kNeverSentUrl[] = "cordwood/never_sent";       // empty
 constexpr char kTransportUrl[] = "cordwood/transport";        // empty
 
 std::optional<v1::ErrorDetail> DetailOf(const grpc::Status& status) {
@@ -61,6 +62,13 @@ Status FromEntryError(const v1::EntryError& error) {
 }
 
 Status TransportError(std::string message) { return FromGrpc(grpc::Status(grpc::StatusCode::UNAVAILABLE, std::move(message))); }
+
+Status NeverSent(Status status) {
+  status.SetPayload(kNeverSentUrl, absl::Cord());
+  return status;
+}
+
+bool IsNeverSent(const Status& status) { return status.GetPayload(kNeverSentUrl).has_value(); }
 
 bool IsTransportError(const Status& status) { return !status.ok() && status.GetPayload(kTransportUrl).has_value(); }
 

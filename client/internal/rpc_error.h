@@ -29,6 +29,9 @@ absl::Duration RetryAfter(const Status& status);
 std::string InShort(const Status& status);
 // Unavailable, as the transport says it.
 Status TransportError(std::string message);
+// The same status of what never left this process: nothing was appended, whatever its reason says in general.
+Status NeverSent(Status status);
+bool IsNeverSent(const Status& status);
 // A status without a reason of the broker: it was the transport that failed.
 bool IsTransportError(const Status& status);
 

@@ -42,6 +42,31 @@ TEST_F(ClientConnectTest, ProducersKeepTheConnectionAliveWithoutTheClient) {
   EXPECT_TRUE(admin.ListTopics().ok());
 }
 
+// The second answer is the library's: what is not UTF-8 cannot be sent, and protobuf would complain about it on stderr.
+TEST_F(ClientAdminTest, NamesThatCannotBeAreRefusedInOneLineAndInSilence) {
+  Client client = Connect();
+  Admin admin = client.admin();
+  Producer producer = NewProducer();
+  Consumer consumer = client.NewConsumer().value();
+  ::testing::internal::CaptureStderr();
+  for (const std::string& name : {std::string("no/name"), std::string("\xff\xfe"), std::string(1 << 20, 'x')}) {
+    const Failure failures[] = {admin.CreateTopic({.name = name}).error(), admin.DeleteTopic(name).error(), admin.DescribeTopic(name).error(),
+                                admin.AddPartitions(name, 2).error(), admin.SetConfigs(name, {}).error(), admin.DeleteRecords({name, 0}, 0).error(),
+                                producer.Send(name, {.value = "x"}).get().error(), consumer.Assign({name, 0}, Position::Start()).error(),
+                                consumer.PartitionsOf(name).error()};
+    for (const Failure& failure : failures) {
+      EXPECT_EQ(failure.code(), Errc::kInvalidTopic) << failure.message();
+      EXPECT_TRUE(failure.definite());
+      EXPECT_TRUE(failure.message().starts_with("topic name \"" + name.substr(0, 249) + "\" ")) << failure.message();
+      EXPECT_LT(failure.message().size(), 400u);
+    }
+    EXPECT_LT(consumer.Seek({name, 0}, Position::Start()).error().message().size(), 400u);
+  }
+  EXPECT_EQ(admin.SetConfigs("t", {{"\xff", "1"}}).error().code(), Errc::kInvalidConfig);
+  EXPECT_EQ(admin.CreateTopic({.name = "x", .configs = {{"retention.ms", "\xff"}}}).error().message(), "retention.ms: must be UTF-8, not \"\xff\"");
+  EXPECT_EQ(::testing::internal::GetCapturedStderr(), "");
+}
+
 TEST_F(ClientAdminTest, CreatesDescribesAndDeletesTopics) {
   Admin admin = Connect().admin();
   ASSERT_TRUE(admin.CreateTopic({.name = "orders", .partitions = 3, .configs = {{"retention.ms", "60000"}}}).ok());

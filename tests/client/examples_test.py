@@ -6,6 +6,7 @@ usage: examples_test.py --bin DIR [unittest arguments]     (DIR holds cordwoodd 
 """
 import argparse
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -14,6 +15,7 @@ import unittest
 
 OPTIONS = argparse.Namespace()
 START_SECONDS = 30
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
 class ExamplesTest(unittest.TestCase):
@@ -73,6 +75,13 @@ class ExamplesTest(unittest.TestCase):
     def test_a_log_pipeline_counts_lines_by_severity(self):
         for _ in range(2):
             self.says("log_pipeline", "ERROR 1\nINFO 3\nOTHER 1\nWARN 1\n")
+
+    def test_they_use_no_topic_that_the_readme_makes_for_something_else(self):
+        made = set(re.findall(r"cord topic create (\S+)", (ROOT / "README.md").read_text()))
+        self.assertIn("orders", made)
+        used = set(re.findall(r'(?:kTopic\[\] = |\.name = )"([^"]+)"', "".join(path.read_text() for path in (ROOT / "client/examples").glob("*.cc"))))
+        self.assertLessEqual({"greetings", "pipeline"}, used)
+        self.assertEqual(made & used, set())
 
     def test_without_a_broker_they_say_so(self):
         for name in ("orders", "pipeline"):

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <future>
 #include <optional>
 #include <string>
 #include <thread>
@@ -76,7 +77,7 @@ class OutageStagesTest : public ConsumerTest, public ::testing::WithParamInterfa
       const Consumer destroyed(std::move(consumer));
     }));
   }
-  const Outcomes& outcomes() const { return outcomes_; }
+  Outcomes& outcomes() { return outcomes_; }
 
  protected:
   void SetUp() override {
@@ -136,8 +137,30 @@ void InASendThatWaitsForMemory(OutageStagesTest& test) {
   test.EndsInTime(std::move(producer));
 }
 
+void InASendOfACallback(OutageStagesTest& test) {
+  test.client_options_.request_timeout = std::chrono::hours(1);
+  test.producer_options_.max_block = std::chrono::hours(1);
+  Producer producer = test.NewProducer();
+  std::promise<void> acknowledged, paused;
+  std::atomic<bool> sending{false};
+  producer.Send("t", {.value = "first"}, [&](const Result<RecordMetadata>&) {
+    acknowledged.set_value();
+    paused.get_future().wait();
+    sending = true;
+    producer.Send("new", {.value = "second"}, test.outcomes().Of("second"));
+  });
+  acknowledged.get_future().wait();
+  test.PauseFirst();
+  paused.set_value();
+  EXPECT_TRUE(WaitUntil([&] { return sending.load(); }));
+  test.BreakPaused();
+  EXPECT_TRUE(InTime(kDeadline, [&] { (void)producer.Close(kDeadline); }));
+  test.EndsInTime(std::move(producer));
+}
+
 void WithOpenBatches(OutageStagesTest& test) {
   test.producer_options_.linger = std::chrono::hours(1);
+  test.producer_options_.delivery_timeout = std::chrono::hours(2);
   Producer producer = test.StartedProducer();
   test.Send(producer, 10);
   test.BreakBroker();
@@ -221,6 +244,7 @@ constexpr Stage kStages[] = {
     {"BeforeTheFirstSend", BeforeTheFirstSend},
     {"InTheMetadataLookup", InTheMetadataLookup},
     {"InASendThatWaitsForMemory", InASendThatWaitsForMemory},
+    {"InASendOfACallback", InASendOfACallback},
     {"WithOpenBatches", WithOpenBatches},
     {"WithBatchesInFlight", WithBatchesInFlight},
     {"InFlush", InFlush},

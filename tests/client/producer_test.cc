@@ -123,6 +123,8 @@ TEST_F(ProducerTest, NamesTheOptionThatIsOutOfBounds) {
   EXPECT_EQ(refusal([](auto& o) { o.max_block = milliseconds::max(); }),
             "ProducerOptions::max_block is 9223372036854775807 ms: it must be from 0 ms to 86400000 ms");
   EXPECT_EQ(refusal([](auto& o) { o.delivery_timeout = milliseconds(0); }), "ProducerOptions::delivery_timeout is 0 ms: it must be from 1 ms to 86400000 ms");
+  EXPECT_EQ(refusal([](auto& o) { o.linger = o.delivery_timeout = milliseconds(5); }),
+            "ProducerOptions::linger is 5000 us: it must be less than ProducerOptions::delivery_timeout, 5 ms");
   EXPECT_EQ(refusal([](auto& o) { o.close_timeout = milliseconds(-1); }), "ProducerOptions::close_timeout is -1 ms: it must be from 0 ms to 3600000 ms");
   EXPECT_EQ(refusal([](auto& o) { o.acks = Acks::kNone; }), "ProducerOptions::idempotence needs acknowledgements: set it to false with Acks::kNone");
   EXPECT_EQ(refusal([](auto& o) { o.acks = static_cast<Acks>(9); }), "ProducerOptions::acks is not one of Acks");
@@ -222,6 +224,7 @@ TEST_F(ProducerTest, MovedFromItMayBeDestroyedAndAssignedTo) {
 
 TEST_F(ProducerTest, AssignmentClosesTheOldProducer) {
   producer_options_.linger = std::chrono::hours(1);
+  producer_options_.delivery_timeout = std::chrono::hours(2);
   Producer producer = NewProducer();
   Outcomes outcomes;
   producer.Send("t", Value("old"), outcomes.Of("old"));

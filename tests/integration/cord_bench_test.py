@@ -86,7 +86,21 @@ class CordBenchTest(CordCase):
             self.fails(3, "bench", command, "nowhere")
             self.fails(3, "bench", command, topic, "-p", "0,1")
             self.fails(6, "-b", "127.0.0.1:1", "bench", command, topic)
-        self.fails(1, "bench", "produce", topic, "--records", 1, "--size", "2MB")
+
+    def test_a_record_that_the_topic_does_not_take_is_refused_before_any_is_sent(self):
+        topic = self.topic()
+        for command in ("produce", "e2e"):
+            self.assertIn("--size 2000000", self.fails(1, "bench", command, topic, "--records", 1, "--size", "2MB"))
+            self.assertIn(f"cord topic set {topic} -c max.message.bytes=", self.fails(1, "bench", command, topic, "--records", 1, "--size", 1048588))
+            self.assertIn("0 to 7999900 bytes", self.fails(2, "bench", command, topic, "--size", 8388608))
+        self.bench("produce", topic, "--records", 1, "--size", 1100000, "-z", "zstd", "--payload", "compressible")  # smaller on its way
+        self.ok("topic", "set", topic, "-c", "max.message.bytes=8000000")
+        self.bench("produce", topic, "--records", 2, "--size", 7999900)
+
+    def test_a_number_that_does_not_fit_is_refused(self):
+        topic = self.topic()
+        for flag in ("--records", "--keys", "--producers"):
+            self.assertIn("write a whole number", self.fails(2, "bench", "produce", topic, flag, "18446744073709551616"))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ import pathlib
 import random
 import signal
 import subprocess
-import time
 
 from cord_fixture import COMMAND_SECONDS, CordCase, OPTIONS, main, wait_until
 
@@ -33,16 +32,16 @@ class CordConsumeTest(CordCase):
     def test_times(self):
         topic = self.topic()
         self.ok("produce", topic, stdin=b"a\nb\n")
-        time.sleep(0.05)
-        between = datetime.datetime.now(datetime.timezone.utc)
-        time.sleep(0.05)
         self.ok("produce", topic, stdin=b"c\n")
-        stamp = between.strftime("%Y-%m-%dT%H:%M:%S.") + f"{between.microsecond // 1000:03d}"
+        stamp = json.loads(self.ok("consume", topic, "--from", 2).out)["timestamp"].removesuffix("Z")  # of c, to the millisecond
+        moment = datetime.datetime.fromisoformat(stamp + "+00:00")
         self.assertEqual(self.values(topic, "--from", f"@{stamp}Z"), b"c\n")
         self.assertEqual(self.values(topic, "--to", f"@{stamp}Z"), b"a\nb\n")
-        self.assertEqual(self.values(topic, "--from", f"@{int(between.timestamp() * 1000)}"), b"c\n")
+        epoch_ms = (moment - datetime.datetime.fromtimestamp(0, datetime.timezone.utc)) // datetime.timedelta(milliseconds=1)
+        self.assertEqual(self.values(topic, "--from", f"@{epoch_ms}"), b"c\n")
+        self.assertEqual(self.values(topic, "--from", f"@{epoch_ms + 1}"), b"")
         here = self.environment(TZ="UTC+5")  # POSIX: five hours west
-        local = (between - datetime.timedelta(hours=5)).strftime("%Y-%m-%dT%H:%M:%S.") + stamp[-3:]
+        local = (moment - datetime.timedelta(hours=5)).strftime("%Y-%m-%dT%H:%M:%S.") + stamp[-3:]
         self.assertEqual(self.ok("consume", topic, "-F", "%v\\n", "--from", f"@{local}", env=here).out, b"c\n")
         self.assertEqual(self.values(topic, "--from", "@-15m"), b"a\nb\nc\n")
         self.assertEqual(self.values(topic, "--from", "@2100-01-01"), b"")
@@ -126,6 +125,11 @@ class CordConsumeTest(CordCase):
                 done = subprocess.run([f"{OPTIONS.bin}/cord", *args], input=lines, stdout=full, stderr=subprocess.PIPE, env=self.environment(), timeout=COMMAND_SECONDS)
             self.assertEqual(done.returncode, 1, args)
             self.assertIn(b"cannot write to stdout: No space left on device", done.stderr, args)
+            if "json" in args:
+                error = json.loads(done.stderr)["error"]
+                self.assertEqual((error["code"], error["reason"]), ("RESOURCE_EXHAUSTED", "ENOSPC"))
+            else:
+                self.assertIn(b"[ENOSPC]", done.stderr, args)
 
     def test_a_log_comes_back_byte_for_byte_in_the_order_of_each_partition(self):
         random_bytes = random.Random(7)

@@ -12,7 +12,7 @@ class LimitsTest : public BrokerTest {
  protected:
   LimitsTest() {
     options_.settings = {"topics.max=5",      "partitions.max=8",    "producers.max=2",        "produce.calls.max=3",
-                         "fetch.calls.max=3", "max.connections=100", "fetch.partitions.max=2", "max.connections.per.ip=50"};
+                         "fetch.calls.max=3", "queued.max.requests=3", "max.connections=100", "fetch.partitions.max=2", "max.connections.per.ip=50"};
   }
   // "used of max", from /metrics.
   std::string Fill(const std::string& limit) const {
@@ -75,6 +75,20 @@ TEST_F(LimitsTest, CallsOfProduceAndFetch) {
   ProduceStream produce(client());
   EXPECT_EQ(End<v1::ProduceResponse>(produce), "produce.calls.max = 3 calls of this method are open");
   EXPECT_EQ(client().ProduceRecords("t", 0, {"y"}).status(), absl::OkStatus()) << "Produce has room of its own";
+}
+
+TEST_F(LimitsTest, CallsOfAControlMethod) {
+  RawConnection idle(broker_->address());
+  std::string calls = Http2Opening();
+  for (int i = 0; i < 3; ++i) calls += GrpcRequestHeaders("/cordwood.v1.Admin/ListTopics", 1 + 2 * i);
+  ASSERT_TRUE(idle.Send(calls));
+  EXPECT_TRUE(WaitUntil([&] { return Fill("list_topics_calls") == "3 of 3"; }));
+  EXPECT_EQ(Fill("queued_requests"), "0 of 3");
+  EXPECT_EQ(Fill("unread_control_bytes"), "0 of " + std::to_string(64 << 20));
+  const Status refused = client().Call(&v1::Admin::Stub::ListTopics, v1::ListTopicsRequest()).status();
+  EXPECT_EQ(MessageOf(refused), "queued.max.requests = 3 calls of this method are open");
+  EXPECT_EQ(ReasonOf(refused), Reason::kThrottled);
+  CreateTopic("t");
 }
 
 TEST_F(LimitsTest, PartitionsOfAFetchCall) {

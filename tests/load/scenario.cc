@@ -25,6 +25,7 @@ StatusOr<std::unique_ptr<Ground>> Ground::Open(const std::vector<std::string>& s
   BrokerOptions options;
   options.data_dir = ground->files_.Sub("data");
   options.settings = settings;
+  options.settings.push_back("num.network.threads=1");  // what scenarios allow a broker to hold is that of one
   CORDWOOD_ASSIGN_OR_RETURN(ground->broker_, BrokerProcess::Start(options));
   ground->client_ = std::make_unique<LogClient>(ground->address());
   return ground;

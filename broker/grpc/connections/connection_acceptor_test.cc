@@ -6,11 +6,17 @@
 #include <grpcpp/create_channel.h>
 #include <grpcpp/support/channel_arguments.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <string>
 #include <vector>
 
-#include "broker/grpc/control/health_service.h"
+#include "broker/grpc/connections/tcp_listeners.h"
+#include "broker/grpc/control/health_methods.h"
+#include "broker/grpc/control/listed_service.h"
 #include "broker/grpc/grpc_server.h"
 #include "broker/grpc/rpc_status.h"
 #include "grpc/health/v1/health.grpc.pb.h"
@@ -40,8 +46,11 @@ class ConnectionAcceptorTest : public ::testing::Test {
 
   void Start(const std::string& address, std::int64_t connections = 2, std::size_t receive_bytes_max = 256 << 20) {
     std::vector<std::unique_ptr<grpc::Service>> services;
-    services.push_back(MakeHealthService(checks_));
+    services.push_back(MakeListedService("grpc.health.v1.Health"));
+    calls_.reset();
     network_ = std::make_unique<NetworkThreads>(NetworkOptions(), budget_, Clock::System());
+    calls_ = std::make_unique<ControlCalls>(*network_, ControlOptions());
+    AddHealthCheck(*calls_, checks_);
     AddHealthWatch(*network_, checks_);
     server_ = std::make_unique<GrpcServer>(std::move(services));
     GrpcServerOptions options;
@@ -49,11 +58,13 @@ class ConnectionAcceptorTest : public ::testing::Test {
     options.connections.all = connections;
     options.receive_bytes_max = receive_bytes_max;
     ASSERT_EQ(server_->Start(options, *network_), absl::OkStatus());
+    calls_->Start();
     network_->Start();
   }
   void Stop() {
     network_->Drain(absl::Seconds(10));
     server_->Shutdown(absl::Seconds(1));
+    calls_->Stop();
     network_->Stop();
   }
   std::string Address() const { return "127.0.0.1:" + std::to_string(server_->port()); }
@@ -79,6 +90,7 @@ class ConnectionAcceptorTest : public ::testing::Test {
   HealthChecks checks_;
   ByteBudget budget_;
   std::unique_ptr<NetworkThreads> network_;
+  std::unique_ptr<ControlCalls> calls_;
   std::unique_ptr<GrpcServer> server_;
 };
 
@@ -186,6 +198,19 @@ TEST_F(ConnectionAcceptorTest, OneAddressTakesOnlyItself) {
   Start("[::1]:0");
   EXPECT_TRUE(Connect("[::1]:" + std::to_string(server_->port())).Check().ok());
   EXPECT_FALSE(RawConnection(Address()).Send("PRI"));
+}
+
+TEST(TcpListenersTest, AConnectionWhosePeerTakesNothingIsGivenUp) {
+  const StatusOr<TcpListeners> listeners = TcpListeners::Open("127.0.0.1:0");
+  ASSERT_TRUE(listeners.ok());
+  const RawConnection client("127.0.0.1:" + std::to_string(listeners->port()));
+  const int accepted = accept(listeners->fds()[0], nullptr, nullptr);
+  ASSERT_GE(accepted, 0);
+  int timeout_ms = 0;
+  socklen_t size = sizeof timeout_ms;
+  EXPECT_EQ(getsockopt(accepted, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms, &size), 0);
+  EXPECT_EQ(timeout_ms, kTcpUserTimeoutMs);
+  close(accepted);
 }
 
 TEST_F(ConnectionAcceptorTest, WhereNobodyCanListenTheErrorSaysWhy) {

@@ -10,6 +10,10 @@
 
 namespace cordwood::broker {
 
+// A connection ends (ETIMEDOUT) when its peer has acknowledged nothing, or left no room in its socket, for so long while there was something to send. HTTP/2's
+// pings do not see that: they wait behind what is stuck. As long as gRPC gives the sockets it opens itself.
+inline constexpr int kTcpUserTimeoutMs = 20'000;
+
 // The port at this end of a TCP socket; 0 of anything else.
 std::uint16_t LocalPort(int fd);
 

@@ -8,6 +8,7 @@
 
 #include "broker/handlers/control/topic_answers.h"
 #include "broker/metadata/internal_topics.h"
+#include "storage/base/names.h"
 
 namespace cordwood::broker {
 namespace {

@@ -3,9 +3,12 @@
 #include "broker/handlers/control/cluster_handler.h"
 
 #include <map>
+#include <string_view>
 #include <utility>
 
+#include "absl/container/flat_hash_set.h"
 #include "broker/handlers/control/partition_access.h"
+#include "storage/base/names.h"
 
 namespace cordwood::broker {
 namespace {
@@ -37,33 +40,53 @@ void FillTopicMetadata(const TopicImage& image, const PartitionTable& table, cor
   }
 }
 
-void FillUnknownTopic(const Status& status, cordwood::v1::TopicMetadata& topic, int entry) {
-  FillEntryError(static_cast<std::size_t>(entry), status, nullptr, *topic.mutable_error());
-}
+// One GetMetadata. A topic is answered once, by whichever names and ids and however often it was asked for.
+class TopicQuestions {
+ public:
+  TopicQuestions(const ClusterImage& image, const PartitionTable& table, bool suggest, cordwood::v1::GetMetadataResponse& response)
+      : image_(image), table_(table), suggest_(suggest), response_(response) {}
 
-void FillTopicNamed(const std::string& name, bool suggest, const ClusterImage& image, const PartitionTable& table, cordwood::v1::GetMetadataResponse& response) {
-  const int entry = response.topics_size();
-  cordwood::v1::TopicMetadata& topic = *response.add_topics();
-  topic.set_name(name);
-  const ClusterImage::TopicPtr found = image.FindTopic(std::string_view(name));
-  if (found != nullptr) return FillTopicMetadata(*found, table, topic);
-  const Status legal = CheckTopicName(name);
-  if (!legal.ok()) return FillUnknownTopic(legal, topic, entry);
-  FillUnknownTopic(suggest ? image.UnknownTopicAndNearest(name) : ClusterImage::UnknownTopic(name), topic, entry);
-}
-
-void FillTopicWithId(const std::string& raw, const ClusterImage& image, const PartitionTable& table, cordwood::v1::GetMetadataResponse& response) {
-  const int entry = response.topics_size();
-  cordwood::v1::TopicMetadata& topic = *response.add_topics();
-  topic.set_topic_id(raw);
-  TopicId id;
-  if (!TopicId::FromBytes(raw, &id)) {
-    return FillUnknownTopic(Error(Reason::kInvalidRequest, "a topic id has 16 bytes, this one " + std::to_string(raw.size())), topic, entry);
+  void AskByName(const std::string& name) {
+    const std::uint32_t entry = entry_++;
+    if (!names_.insert(name).second) return;
+    const ClusterImage::TopicPtr found = image_.FindTopic(std::string_view(name));
+    if (found != nullptr) return Answer(*found);
+    const Status legal = CheckTopicName(name);
+    Refuse(entry, legal.ok() ? Unknown(name) : legal).set_name(name);
   }
-  const ClusterImage::TopicPtr found = image.FindTopic(id);
-  if (found != nullptr) return FillTopicMetadata(*found, table, topic);
-  FillUnknownTopic(Error(Reason::kUnknownTopicId, "no topic has the id " + id.ToString()), topic, entry);
-}
+  void AskById(const std::string& raw) {
+    const std::uint32_t entry = entry_++;
+    if (!ids_.insert(raw).second) return;
+    TopicId id;
+    if (!TopicId::FromBytes(raw, &id)) {
+      Refuse(entry, Error(Reason::kInvalidRequest, "a topic id has 16 bytes, this one " + std::to_string(raw.size()))).set_topic_id(raw);
+      return;
+    }
+    const ClusterImage::TopicPtr found = image_.FindTopic(id);
+    if (found != nullptr) return Answer(*found);
+    Refuse(entry, Error(Reason::kUnknownTopicId, "no topic has the id " + id.ToString())).set_topic_id(raw);
+  }
+
+ private:
+  void Answer(const TopicImage& topic) {
+    if (answered_.insert(&topic).second) FillTopicMetadata(topic, table_, *response_.add_topics());
+  }
+  Status Unknown(const std::string& name) const { return suggest_ ? image_.UnknownTopicAndNearest(name) : ClusterImage::UnknownTopic(name); }
+  cordwood::v1::TopicMetadata& Refuse(std::uint32_t entry, const Status& status) {
+    cordwood::v1::TopicMetadata& topic = *response_.add_topics();
+    FillEntryError(entry, status, nullptr, *topic.mutable_error());
+    return topic;
+  }
+
+  const ClusterImage& image_;
+  const PartitionTable& table_;
+  const bool suggest_;
+  cordwood::v1::GetMetadataResponse& response_;
+  std::uint32_t entry_ = 0;  // in the request: its names, then its ids
+  absl::flat_hash_set<std::string_view> names_;  // of the request's
+  absl::flat_hash_set<std::string_view> ids_;
+  absl::flat_hash_set<const TopicImage*> answered_;  // the image keeps them
+};
 
 }  // namespace
 
@@ -91,9 +114,9 @@ StatusOr<cordwood::v1::GetMetadataResponse> ClusterHandler::GetMetadata(const co
     node.set_port(broker.port);
     node.set_rack(broker.rack);
   }
-  const bool suggest = request.topics_size() <= kSuggestedNamesMax;
-  for (const std::string& name : request.topics()) FillTopicNamed(name, suggest, *image, table_, response);
-  for (const std::string& id : request.topic_ids()) FillTopicWithId(id, *image, table_, response);
+  TopicQuestions questions(*image, table_, request.topics_size() <= kSuggestedNamesMax, response);
+  for (const std::string& name : request.topics()) questions.AskByName(name);
+  for (const std::string& id : request.topic_ids()) questions.AskById(id);
   if (request.topics_size() + request.topic_ids_size() == 0 && !request.brokers_only()) {
     for (const ClusterImage::TopicPtr& topic : image->topics()) FillTopicMetadata(*topic, table_, *response.add_topics());
   }

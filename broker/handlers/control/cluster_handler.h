@@ -36,7 +36,7 @@ class ClusterHandler {
   ClusterHandler(MetadataStrand& strand, const PartitionTable& table, ShardList shards, std::function<DiskLevel()> disk_level,
                  std::function<bool()> draining, BrokerFacts facts);
 
-  // RECORD_LIST_TOO_LARGE; unknown topics have their error in their entry.
+  // RECORD_LIST_TOO_LARGE; unknown topics have their error in their entry. A topic asked for twice, by name or id, is answered once.
   StatusOr<cordwood::v1::GetMetadataResponse> GetMetadata(const cordwood::v1::GetMetadataRequest& request) const;
   // INVALID_REQUEST with a transactional id.
   StatusOr<cordwood::v1::InitProducerResponse> InitProducer(const cordwood::v1::InitProducerRequest& request) const;

@@ -193,8 +193,25 @@ TEST_F(ControlPlaneTest, MetadataNamesBrokersLeadersAndUnknownTopics) {
   EXPECT_EQ(metadata.topics(0).partitions(1).leader(), 3);
   EXPECT_EQ(metadata.topics(1).error().reason(), v1::UNKNOWN_TOPIC_OR_PARTITION);
   EXPECT_EQ(metadata.topics(1).name(), "tt");
-  EXPECT_EQ(metadata.topics(2).name(), "t");
-  EXPECT_EQ(metadata.topics(3).error().reason(), v1::INVALID_REQUEST);
+  EXPECT_EQ(metadata.topics(2).error().reason(), v1::INVALID_REQUEST);
+  EXPECT_EQ(metadata.topics(2).error().entry(), 3u);
+}
+
+TEST_F(ControlPlaneTest, MetadataAnswersATopicOnceHoweverOftenItIsAskedFor) {
+  const auto topic = Create("t", 2);
+  const auto other = Create("u", 1);
+  v1::GetMetadataRequest request;
+  for (int i = 0; i < 1000; ++i) {
+    request.add_topics("t");
+    request.add_topics("missing");
+    request.add_topic_ids(topic.topic_id());
+    request.add_topic_ids(other.topic_id());
+    request.add_topic_ids("short");
+  }
+  std::string answered;
+  const auto metadata = cluster_->GetMetadata(request).value();
+  for (const auto& each : metadata.topics()) answered += (each.name().empty() ? each.topic_id() : each.name()) + " ";
+  EXPECT_EQ(answered, "t missing u short ");
 }
 
 // A suggestion costs a comparison with each topic.

@@ -35,7 +35,10 @@ void CatchupLimit::Take(std::size_t bytes, absl::Duration now) {
   tokens_ -= static_cast<double>(bytes);
 }
 
-void CatchupLimit::GiveBack(std::size_t bytes) { Add(static_cast<double>(bytes)); }
+void CatchupLimit::Correct(std::size_t taken, std::size_t brought, absl::Duration now) {
+  if (brought > taken) return Take(brought - taken, now);
+  Add(static_cast<double>(taken - brought));
+}
 
 absl::Duration CatchupLimit::NextAt(absl::Duration now) {
   if (HasTokens(now)) return now;

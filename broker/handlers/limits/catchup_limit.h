@@ -22,14 +22,14 @@ class CatchupLimit {
   explicit CatchupLimit(std::int64_t bytes_per_second);  // 0: there is no limit
 
   bool enabled() const { return bytes_per_second_ > 0; }
-  std::int64_t bytes_per_second() const { return bytes_per_second_; }
   void OnProduced(std::size_t bytes, absl::Duration now);
   // Something was produced within the last kQuietAfter.
   bool InForce(absl::Duration now) const { return enabled() && now - produced_at_ < kQuietAfter; }
   // Whether a read may begin.
   bool HasTokens(absl::Duration now);
-  void Take(std::size_t bytes, absl::Duration now);  // of a read that begins
-  void GiveBack(std::size_t bytes);                  // of one that brought less
+  void Take(std::size_t bytes, absl::Duration now);  // of a read that begins, as much as it asks for
+  // Once it is there, and brought less, or a batch that is larger.
+  void Correct(std::size_t taken, std::size_t brought, absl::Duration now);
   // When there are tokens again, or the limit is not in force any more, if nothing is produced until then.
   absl::Duration NextAt(absl::Duration now);
 

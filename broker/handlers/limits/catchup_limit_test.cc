@@ -60,6 +60,16 @@ TEST(CatchupLimitTest, ItIsInForceUntilTheProducersHaveBeenQuiet) {
   EXPECT_TRUE(limit.HasTokens(now + absl::Milliseconds(200))) << "no debt from before";
 }
 
+TEST(CatchupLimitTest, WhatAReadBroughtBeyondWhatItAskedForIsADebtToo) {
+  CatchupLimit limit(kRate);
+  const absl::Duration now = absl::Seconds(100);
+  limit.OnProduced(0, now);
+  limit.Take(kMiB, now);  // a full bucket holds 2
+  limit.Correct(kMiB, 8 * kMiB, now);
+  EXPECT_FALSE(limit.HasTokens(now + absl::Milliseconds(59)));
+  EXPECT_TRUE(limit.HasTokens(now + absl::Milliseconds(61)));
+}
+
 TEST(CatchupLimitTest, ADebtIsPaidBeforeTheNextReadAndWhatWasNotReadIsGivenBack) {
   CatchupLimit limit(kRate);
   const absl::Duration now = absl::Seconds(100);
@@ -69,7 +79,7 @@ TEST(CatchupLimitTest, ADebtIsPaidBeforeTheNextReadAndWhatWasNotReadIsGivenBack)
   EXPECT_GE(next, now + absl::Milliseconds(10));
   EXPECT_LE(next, now + absl::Milliseconds(11));
   EXPECT_FALSE(limit.HasTokens(now + absl::Milliseconds(9)));
-  limit.GiveBack(kMiB / 2);
+  limit.Correct(3 * kMiB, 5 * kMiB / 2, now);
   EXPECT_TRUE(limit.HasTokens(now + absl::Milliseconds(9)));
 }
 

@@ -14,9 +14,7 @@
 namespace cordwood::client {
 namespace {
 
-constexpr std::int64_t kSizeMax = 8 << 20;       // no broker takes more
-constexpr std::int64_t kKeysMax = 10'000'000;
-constexpr int kProducersMax = 64;
+constexpr std::int64_t kSizeMax = 7'999'900;     // no topic takes a batch of more than 8 000 000 bytes, header included
 constexpr std::int64_t kBatchBytesMax = 8 << 20;
 
 Status Wrong(const std::string& option, const std::string& text, const std::string& right) {
@@ -126,6 +124,7 @@ StatusOr<BenchPlan> MakeBenchPlan(const GlobalOptions& global, const BenchOption
   CORDWOOD_ASSIGN_OR_RETURN(plan.idle, TimeUpToAnHour("--idle", options.idle));
   plan.producer.max_block = plan.producer.delivery_timeout = LibraryTimeout(global);
   if (options.kind == BenchKind::kE2e) plan.producer.linger = std::chrono::microseconds(0);
+  if (plan.producer.linger >= plan.producer.delivery_timeout) return Wrong("--linger", options.linger, "shorter than --timeout");
   return plan;
 }
 

@@ -15,6 +15,10 @@
 
 namespace cordwood::client {
 
+inline constexpr std::int64_t kRecordsMax = 1'000'000'000'000'000;
+inline constexpr std::int64_t kKeysMax = 10'000'000;
+inline constexpr int kProducersMax = 64;
+
 enum class BenchKind { kProduce, kConsume, kE2e };
 
 struct BenchOptions {

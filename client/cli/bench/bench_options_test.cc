@@ -65,7 +65,7 @@ TEST(BenchOptionsTest, WarmUpIsRecordsOrATime) {
 
 TEST(BenchOptionsTest, ARefusalNamesTheOption) {
   EXPECT_THAT(Refusal({.records = 0}), testing::HasSubstr("--records \"0\""));
-  EXPECT_THAT(Refusal({.size = "9MiB"}), testing::HasSubstr("--size \"9MiB\""));
+  EXPECT_THAT(Refusal({.size = "8388608"}), testing::HasSubstr("--size \"8388608\": 0 to 7999900 bytes"));
   EXPECT_THAT(Refusal({.size = "big"}), testing::HasSubstr("--size: "));
   EXPECT_THAT(Refusal({.rate = "fast"}), testing::HasSubstr("--rate: "));
   EXPECT_THAT(Refusal({.keys = -1}), testing::HasSubstr("--keys \"-1\""));
@@ -73,6 +73,7 @@ TEST(BenchOptionsTest, ARefusalNamesTheOption) {
   EXPECT_THAT(Refusal({.records = 3, .producers = 4}), testing::HasSubstr("not more than records"));
   EXPECT_THAT(Refusal({.acks = "two"}), testing::HasSubstr("--acks \"two\""));
   EXPECT_THAT(Refusal({.linger = "2h"}), testing::HasSubstr("--linger \"2h\""));
+  EXPECT_THAT(Refusal({.linger = "30s"}), testing::HasSubstr("--linger \"30s\": shorter than --timeout"));
   EXPECT_THAT(Refusal({.batch_bytes = "0"}), testing::HasSubstr("--batch-size \"0\""));
   EXPECT_THAT(Refusal({.compression = "rar"}), testing::HasSubstr("--compression \"rar\""));
   EXPECT_THAT(Refusal({.payload = "zeros"}), testing::HasSubstr("--payload \"zeros\""));

@@ -8,7 +8,6 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <cstring>
 #include <nlohmann/json.hpp>
 #include <thread>
 
@@ -132,7 +131,7 @@ ExitCode ReportBench(const GlobalOptions& global, const BenchOptions& options, c
   if (result.records > 0 && global.output == OutputForm::kJson) PrintJson(global, options, plan, topic, result, out);
   if (result.records > 0 && global.output == OutputForm::kText) PrintText(options, result, out);
   out.Flush();
-  if (out.error() != 0) return Report(global, absl::UnknownError(std::string("cannot write to stdout: ") + std::strerror(out.error())));
+  if (!out.status().ok()) return Report(global, out.status());
   if (result.failure.has_value()) {
     const ExitCode code = Report(global, ToStatus(result.failure->code(), result.failure->message()));
     return options.kind == BenchKind::kProduce && result.records > 0 ? kExitPartial : code;

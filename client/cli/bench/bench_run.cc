@@ -1,18 +1,38 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "client/cli/bench/bench_run.h"
 
+#include <optional>
 #include <string>
+#include <string_view>
 
+#include "absl/strings/numbers.h"
 #include "client/cli/interrupt.h"
 #include "client/cli/session.h"
 #include "client/failure.h"
+#include "storage/record/record_batch_builder.h"
 
 namespace cordwood::client {
 namespace {
 
+// Compressed it may fit: the broker sees.
+Status CheckFits(const BenchOptions& options, const BenchPlan& plan, const TopicDescription& topic) {
+  const auto config = topic.configs.find("max.message.bytes");
+  std::int64_t most = 0;
+  if (config == topic.configs.end() || !absl::SimpleAtoi(config->second, &most)) return absl::OkStatus();
+  if (options.kind == BenchKind::kConsume || plan.producer.compression != Compression::kNone) return absl::OkStatus();
+  RecordBatchBuilder batch;
+  const std::string value(plan.size, '\0');
+  const std::size_t bytes = batch.plain_bytes() + batch.RecordBytes({Offset(0), 0, std::nullopt, std::string_view(value), {}});
+  if (bytes <= static_cast<std::size_t>(most)) return absl::OkStatus();
+  return Error(Reason::kMessageTooLarge, "--size " + std::to_string(plan.size) + " makes a batch of " + std::to_string(bytes) + " bytes at least; topic \"" + topic.name +
+                                             "\" takes max.message.bytes = " + config->second);
+}
+
 Result<TopicDescription> DescribeForBench(Client& client, const BenchOptions& options, const BenchPlan& plan) {
   auto topic = client.admin().DescribeTopic(options.topic);
-  if (!topic || !plan.partitions.has_value()) return topic;
+  if (!topic) return topic;
+  if (const Status fits = CheckFits(options, plan, *topic); !fits.ok()) return ToFailure(fits);
+  if (!plan.partitions.has_value()) return topic;
   const std::int32_t last = plan.partitions->back();
   if (static_cast<std::size_t>(last) < topic->leaders.size()) return topic;
   return Failure(Errc::kUnknownTopicOrPartition, "topic \"" + options.topic + "\" has no partition " + std::to_string(last) + "; it has " +

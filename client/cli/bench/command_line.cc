@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 
 #include "client/cli/bench/bench_commands.h"
+#include "client/cli/whole_number.h"
 
 namespace cordwood::client {
 namespace {
@@ -13,7 +14,7 @@ CLI::App* BenchCommand(CLI::App& bench, const std::string& name, const std::stri
   command->footer("Examples:\n" + examples);
   command->callback([start = std::move(start), &run] { run = start; });
   command->add_option("topic", options.topic, "which must exist")->required()->type_name("TOPIC");
-  command->add_option("--records", options.records, "how many to measure")->type_name("N")->capture_default_str();
+  command->add_option("--records", options.records, "how many to measure")->check(Whole(1, kRecordsMax))->type_name("N")->capture_default_str();
   command->add_option("-p,--partitions", options.partitions, options.kind == BenchKind::kProduce ? "a list, or all in turn; as the library chooses unless said" : "a list, or all")
       ->type_name("LIST");
   return command;
@@ -45,8 +46,8 @@ void AddBenchCommands(CLI::App& app, const GlobalOptions& global, BenchCommandLi
   AddRecordFlags(produce, p);
   AddWarmUp(produce, p);
   produce->add_option("--rate", p.rate, "exactly so many, as 10000/s, whatever becomes of them")->type_name("N/s");
-  produce->add_option("--keys", p.keys, "how many different; none unless said")->type_name("N");
-  produce->add_option("--producers", p.producers, "each with a thread and a stream of its own")->type_name("N")->capture_default_str();
+  produce->add_option("--keys", p.keys, "how many different; none unless said")->check(Whole(0, kKeysMax))->type_name("N");
+  produce->add_option("--producers", p.producers, "each with a thread and a stream of its own")->check(Whole(1, kProducersMax))->type_name("N")->capture_default_str();
   produce->add_option("--batch-size", p.batch_bytes, "a batch is closed at this size")->type_name("SIZE")->capture_default_str();
   produce->add_option("--linger", p.linger, "or at this age")->type_name("TIME")->capture_default_str();
 

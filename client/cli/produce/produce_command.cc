@@ -26,6 +26,7 @@
 #include "client/internal/rpc_error.h"
 #include "cordwood/client.h"
 #include "storage/base/clock.h"
+#include "storage/base/names.h"
 
 namespace cordwood::client {
 namespace {
@@ -133,6 +134,7 @@ StatusOr<ProducerOptions> MakeOptions(const GlobalOptions& global, const Produce
   options.batch_bytes = static_cast<std::size_t>(batch);
   options.linger = std::chrono::milliseconds(linger);
   options.max_block = options.delivery_timeout = LibraryTimeout(global);
+  if (options.linger >= options.delivery_timeout) return Error(Reason::kInvalidRequest, "--linger \"" + command.linger + "\": write a time shorter than --timeout");
   if (!global.quiet) options.on_connection = TellConnection;
   return options;
 }

@@ -12,6 +12,7 @@
 #include "client/cli/interrupt.h"
 #include "client/cli/record_json.h"
 #include "client/failure.h"
+#include "storage/base/names.h"
 #include "storage/base/thread_name.h"
 
 namespace cordwood::client {

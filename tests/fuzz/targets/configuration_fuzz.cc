@@ -9,6 +9,7 @@
 #include "broker/server/command_line.h"
 #include "broker/server/config_loader.h"
 #include "storage/base/check.h"
+#include "storage/base/names.h"
 #include "tests/fuzz/fuzz_input.h"
 
 namespace cordwood::testing {
@@ -74,7 +75,7 @@ void CheckTopic(std::string_view text) {
   for (const std::string& line : Lines(text)) {
     const std::size_t equals = std::min(line.find('='), line.size());
     set[line.substr(0, equals)] = line.substr(std::min(equals + 1, line.size()));
-    if (broker::CheckTopicName(line).ok()) CORDWOOD_CHECK(!line.empty() && line.size() <= 249 && line.find('/') == std::string::npos);
+    if (CheckTopicName(line).ok()) CORDWOOD_CHECK(!line.empty() && line.size() <= 249 && line.find('/') == std::string::npos);
     if (const auto address = broker::ParseHostPort(line)) CORDWOOD_CHECK(broker::ParseHostPort(address->ToString())->ToString() == address->ToString());
   }
   const StatusOr<broker::TopicConfig> config = broker::ParseTopicConfig(set);

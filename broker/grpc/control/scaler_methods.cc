@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Three methods are synchronous; StreamIsActive is a call with a timer.
-#include "broker/grpc/control/scaler_service.h"
+// Three methods are control calls; StreamIsActive is a call with a timer.
+#include "broker/grpc/control/scaler_methods.h"
 
 #include <grpcpp/support/proto_buffer_reader.h>
 #include <grpcpp/support/slice.h>
@@ -8,36 +8,15 @@
 #include <optional>
 #include <utility>
 
-#include "broker/grpc/control/sync_answer.h"
-#include "keda/externalscaler.grpc.pb.h"
+#include "keda/externalscaler.pb.h"
 
 namespace cordwood::broker {
 namespace {
-
-using externalscaler::ExternalScaler;
 
 constexpr char kStreamPath[] = "/externalscaler.ExternalScaler/StreamIsActive";
 constexpr std::size_t kRequestBytesMax = 64 * 1024;
 constexpr int kStreamsMax = 256;  // per network thread
 constexpr absl::Duration kLookInterval = absl::Milliseconds(500);
-
-class ScalerService final : public ExternalScaler::WithGenericMethod_StreamIsActive<ExternalScaler::Service> {
- public:
-  explicit ScalerService(const ScalerHandler& scaler) : scaler_(scaler) {}
-
-  grpc::Status IsActive(grpc::ServerContext*, const externalscaler::ScaledObjectRef* object, externalscaler::IsActiveResponse* response) override {
-    return Answer(scaler_.IsActive(*object), *response);
-  }
-  grpc::Status GetMetricSpec(grpc::ServerContext*, const externalscaler::ScaledObjectRef* object, externalscaler::GetMetricSpecResponse* response) override {
-    return Answer(scaler_.GetMetricSpec(*object), *response);
-  }
-  grpc::Status GetMetrics(grpc::ServerContext*, const externalscaler::GetMetricsRequest* request, externalscaler::GetMetricsResponse* response) override {
-    return Answer(scaler_.GetMetrics(*request), *response);
-  }
-
- private:
-  const ScalerHandler& scaler_;
-};
 
 class ScalerStreamDoor final : public CallDoor {
  public:
@@ -86,7 +65,11 @@ class ScalerStreamDoor final : public CallDoor {
 
 }  // namespace
 
-std::unique_ptr<grpc::Service> MakeScalerService(const ScalerHandler& scaler) { return std::make_unique<ScalerService>(scaler); }
+void AddScalerMethods(ControlCalls& calls, const ScalerHandler& scaler) {
+  calls.Add<externalscaler::ScaledObjectRef>("/externalscaler.ExternalScaler/IsActive", [&scaler](const auto& request) { return scaler.IsActive(request); });
+  calls.Add<externalscaler::ScaledObjectRef>("/externalscaler.ExternalScaler/GetMetricSpec", [&scaler](const auto& request) { return scaler.GetMetricSpec(request); });
+  calls.Add<externalscaler::GetMetricsRequest>("/externalscaler.ExternalScaler/GetMetrics", [&scaler](const auto& request) { return scaler.GetMetrics(request); });
+}
 
 void AddScalerStream(NetworkThreads& threads, const ScalerHandler& scaler) {
   MethodOptions options;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Facts about suggestions, and about maps searched by view.
-#include "storage/base/nearest_name.h"
+#include "storage/base/names.h"
 
 #include <gtest/gtest.h>
 
@@ -53,6 +53,20 @@ TEST(StringMapTest, IsSearchedByViewWithoutMakingAString) {
   EXPECT_EQ(map.find(std::string_view("orders-eu").substr(0, 6))->second, 3);
   EXPECT_EQ(map.count(std::string_view("order")), 0u);
   EXPECT_EQ(ToStd(ToAbsl("view")), "view");
+}
+
+TEST(TopicNameTest, LegalNamesPass) {
+  for (const std::string& name : {std::string("a"), std::string("Orders_2.x-y"), std::string(249, 'z'), std::string("...")}) {
+    EXPECT_EQ(CheckTopicName(name), absl::OkStatus()) << name;
+  }
+}
+
+TEST(TopicNameTest, IllegalNamesAreRefusedAndShownNoLongerThanTheyMayBe) {
+  for (const std::string& name : {std::string(), std::string("."), std::string(".."), std::string(250, 'z'), std::string("a b"), std::string("a/b"),
+                                  std::string("\xC3\xA4"), std::string("a\0b", 3), std::string(1 << 20, 'z')}) {
+    EXPECT_EQ(ReasonOf(CheckTopicName(name)), Reason::kInvalidTopic) << name.substr(0, 249);
+    EXPECT_LT(MessageOf(CheckTopicName(name)).size(), 400u);
+  }
 }
 
 }  // namespace

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Check is synchronous; Watch is a call with a timer.
-#include "broker/grpc/control/health_service.h"
+// Check is a control call, for a look at liveness may block; Watch is a call with a timer.
+#include "broker/grpc/control/health_methods.h"
 
 #include <grpcpp/support/proto_buffer_reader.h>
 #include <grpcpp/support/slice.h>
@@ -9,13 +9,11 @@
 #include <string>
 #include <utility>
 
-#include "broker/grpc/rpc_status.h"
-#include "grpc/health/v1/health.grpc.pb.h"
+#include "grpc/health/v1/health.pb.h"
 
 namespace cordwood::broker {
 namespace {
 
-using ::grpc::health::v1::Health;
 using ::grpc::health::v1::HealthCheckRequest;
 using ::grpc::health::v1::HealthCheckResponse;
 
@@ -33,25 +31,16 @@ HealthCheckResponse::ServingStatus ReadinessOf(const HealthChecks& checks) {
   return HealthChecks::Passed(checks.Ready()) ? HealthCheckResponse::SERVING : HealthCheckResponse::NOT_SERVING;
 }
 
-class HealthService final : public Health::WithGenericMethod_Watch<Health::Service> {
- public:
-  explicit HealthService(const HealthChecks& checks) : checks_(checks) {}
-
-  grpc::Status Check(grpc::ServerContext*, const HealthCheckRequest* request, HealthCheckResponse* response) override {
-    if (request->service() == "liveness") {
-      response->set_status(HealthChecks::Passed(checks_.Live()) ? HealthCheckResponse::SERVING : HealthCheckResponse::NOT_SERVING);
-      return grpc::Status::OK;
-    }
-    if (!IsKnown(request->service())) {
-      return grpc::Status(grpc::StatusCode::NOT_FOUND, "no service \"" + request->service() + "\"; \"\", readiness and liveness are known");
-    }
-    response->set_status(ReadinessOf(checks_));
-    return grpc::Status::OK;
+StatusOr<HealthCheckResponse> Check(const HealthCheckRequest& request, const HealthChecks& checks) {
+  HealthCheckResponse response;
+  if (request.service() == "liveness") {
+    response.set_status(HealthChecks::Passed(checks.Live()) ? HealthCheckResponse::SERVING : HealthCheckResponse::NOT_SERVING);
+    return response;
   }
-
- private:
-  const HealthChecks& checks_;
-};
+  if (!IsKnown(request.service())) return absl::NotFoundError("no service \"" + request.service() + "\"; \"\", readiness and liveness are known");
+  response.set_status(ReadinessOf(checks));
+  return response;
+}
 
 class HealthWatchDoor final : public CallDoor {
  public:
@@ -108,7 +97,9 @@ class HealthWatchDoor final : public CallDoor {
 
 }  // namespace
 
-std::unique_ptr<grpc::Service> MakeHealthService(const HealthChecks& checks) { return std::make_unique<HealthService>(checks); }
+void AddHealthCheck(ControlCalls& calls, const HealthChecks& checks) {
+  calls.Add<HealthCheckRequest>("/grpc.health.v1.Health/Check", [&checks](const auto& request) { return Check(request, checks); });
+}
 
 void AddHealthWatch(NetworkThreads& threads, const HealthChecks& checks) {
   MethodOptions options;

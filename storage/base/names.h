@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// "Did you mean …?" for topics, configuration keys and commands.
+// Names that people write: what may be a topic's, what protobuf takes for text, and "did you mean …?".
 #pragma once
 
 #include <cstddef>
@@ -7,7 +7,16 @@
 #include <string>
 #include <string_view>
 
+#include "storage/base/reason.h"
+
 namespace cordwood {
+
+inline constexpr std::size_t kTopicNameMax = 249;
+// INVALID_TOPIC_EXCEPTION unless 1 to 249 of [a-zA-Z0-9._-], and not "." or "..". Brokers and clients say it in the same words.
+Status CheckTopicName(std::string_view name);
+// For messages: no more of a name than could be right.
+inline std::string NameToShow(std::string_view name) { return std::string(name.substr(0, kTopicNameMax)); }
+bool IsUtf8(std::string_view bytes);
 
 // Inserted, deleted, changed bytes and swapped neighbours that lead from `a` to `b`; anything over `max` is given as max + 1.
 std::size_t EditDistance(std::string_view a, std::string_view b, std::size_t max);
