@@ -14,6 +14,7 @@
 #include "broker/handlers/partition_binding.h"
 #include "broker/handlers/reader_pool.h"
 #include "broker/handlers/timer_wheel.h"
+#include "storage/base/clock.h"
 #include "storage/base/reuse/ring_queue.h"
 
 namespace cordwood::broker {
