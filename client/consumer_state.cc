@@ -8,7 +8,7 @@
 #include <thread>
 #include <utility>
 
-#include "client/consumer_group.h"
+#include "client/group/consumer_group.h"
 #include "client/consumer_offsets.h"
 #include "client/failure.h"
 #include "client/fork.h"

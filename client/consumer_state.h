@@ -13,7 +13,7 @@
 
 #include "client/connection.h"
 #include "client/consumer_offsets.h"
-#include "client/group_offsets.h"
+#include "client/group/group_offsets.h"
 #include "client/internal/call.h"
 #include "client/internal/fetch_client.h"
 #include "client/read_ahead.h"

@@ -31,7 +31,7 @@
 #include "broker/replication/upkeep/cleaner_driver.h"
 #include "broker/server/broker_metrics.h"
 #include "broker/server/event_log.h"
-#include "broker/server/group_setup.h"
+#include "broker/server/part_options.h"
 #include "broker/server/memory_trim.h"
 #include "broker/server/port_file.h"
 #include "broker/server/process_setup.h"
@@ -44,21 +44,6 @@ namespace {
 constexpr absl::Duration kProbePatience = absl::Seconds(1);
 constexpr absl::Duration kUpkeepInterval = absl::Seconds(5);  // at limits, which costs what a part of a scrape does, and at memory
 
-NetworkOptions NetworkOptionsOf(const BrokerConfig& config) {
-  NetworkOptions options;
-  options.threads = NetworkThreadCount(config);
-  options.request_bytes_max = static_cast<std::size_t>(config.request_bytes_max);
-  options.answer_write_timeout = absl::Milliseconds(config.answer_write_timeout_ms);
-  return options;
-}
-
-ControlOptions ControlOptionsOf(const BrokerConfig& config) {
-  ControlOptions options;
-  options.pool.queued_max = static_cast<std::size_t>(config.queued_requests_max);
-  options.request_bytes_max = static_cast<std::size_t>(config.request_bytes_max);
-  return options;
-}
-
 std::vector<cordwood::v1::ConfigEntry> ConfigEntriesOf(const LoadedConfig& loaded) {
   std::vector<cordwood::v1::ConfigEntry> entries;
   for (const ConfigSetting& setting : loaded.effective) {
@@ -69,15 +54,6 @@ std::vector<cordwood::v1::ConfigEntry> ConfigEntriesOf(const LoadedConfig& loade
     entry.set_documentation(std::string(FindConfigKey(setting.key)->documentation));
   }
   return entries;
-}
-
-CleanerOptions CleanerOptionsOf(const BrokerConfig& config) {
-  CleanerOptions options;
-  options.dedupe_buffer_bytes = static_cast<std::size_t>(config.cleaner_buffer_bytes);
-  options.bytes_per_second = config.cleaner_bytes_per_second;
-  options.backoff = absl::Milliseconds(config.cleaner_backoff_ms);
-  options.warn = [](std::string_view text) { LogEvent(EventLevel::kWarning, text); };
-  return options;
 }
 
 // What clients are told to connect to.

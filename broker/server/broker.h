@@ -6,8 +6,8 @@
 #include <memory>
 
 #include "absl/time/time.h"
-#include "broker/server/config_loader.h"
-#include "broker/server/config_schema.h"
+#include "broker/server/config/config_loader.h"
+#include "broker/server/config/config_schema.h"
 #include "storage/base/reason.h"
 
 namespace cordwood::broker {

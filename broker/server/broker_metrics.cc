@@ -3,6 +3,7 @@
 #include "broker/server/broker_metrics.h"
 
 #include "broker/grpc/network_families.h"
+#include "broker/groups/lag/lag_driver.h"
 #include "broker/metrics/group_families.h"
 #include "broker/metrics/handler_families.h"
 #include "broker/metrics/lag_families.h"

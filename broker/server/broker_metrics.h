@@ -6,19 +6,20 @@
 #include <memory>
 #include <vector>
 
-#include "broker/grpc/control/control_calls.h"
 #include "broker/grpc/grpc_server.h"
 #include "broker/grpc/log_doors.h"
-#include "broker/groups/coordinator/group_view.h"
-#include "broker/groups/lag/lag_driver.h"
 #include "broker/metrics/metrics_page.h"
 #include "broker/metrics/topic_families.h"
-#include "broker/replication/upkeep/cleaner_driver.h"
 #include "broker/replication/upkeep/shard_list.h"
-#include "broker/server/config_schema.h"
+#include "broker/server/config/config_schema.h"
 #include "storage/shard/disk_ladder.h"
 
 namespace cordwood::broker {
+
+class ControlCalls;
+class LagDriver;
+struct CleanerMeasures;
+struct GroupMeasures;
 
 // All of it outlives the page's last scrape.
 struct MeasuredParts {

@@ -7,7 +7,7 @@
 #include <variant>
 #include <vector>
 
-#include "broker/server/config_file.h"
+#include "broker/server/config/config_file.h"
 
 namespace cordwood::broker {
 

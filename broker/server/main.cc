@@ -9,7 +9,7 @@
 
 #include "broker/server/broker.h"
 #include "broker/server/command_line.h"
-#include "broker/server/config_loader.h"
+#include "broker/server/config/config_loader.h"
 #include "broker/server/event_log.h"
 #include "broker/server/port_file.h"
 #include "broker/server/process_setup.h"

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "broker/replication/shard_driver.h"
-#include "broker/server/config_schema.h"
+#include "broker/server/config/config_schema.h"
 #include "storage/base/clock.h"
 #include "storage/shard/data_dir.h"
 #include "storage/shard/disk_ladder.h"

@@ -9,7 +9,7 @@
 
 #include "broker/groups/group_records.h"
 #include "broker/metadata/image_builder.h"
-#include "broker/server/config_schema.h"
+#include "broker/server/config/config_schema.h"
 #include "cordwood/v1/log.pb.h"
 #include "storage/log/compaction/cleaning_state.h"
 #include "storage/log/epoch_cache.h"

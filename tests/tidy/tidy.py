@@ -63,8 +63,8 @@ INCLUDE = re.compile(r'^\s*#include\s+([<"])([^>"]+)[>"]', re.M)
 
 def room_of(path):
     parts = path.split("/")
-    if len(parts) == 2 and parts[0] == "client":
-        return "client"  # the public classes lie beside the rooms they are made of
+    if parts[0] == "client" and (len(parts) == 2 or parts[1] == "group"):
+        return "client"  # the public classes lie beside the rooms they are made of; group/ has what makes a consumer a member
     return "/".join(parts[:2]) if len(parts) > 2 else None
 
 

@@ -10,7 +10,7 @@
 
 #include "broker/metadata/topic_config.h"
 #include "broker/server/command_line.h"
-#include "broker/server/config_loader.h"
+#include "broker/server/config/config_loader.h"
 
 namespace cordwood::broker {
 namespace {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The unary calls of Groups.
-#include "client/group_offsets.h"
+#include "client/group/group_offsets.h"
 
 #include <algorithm>
 

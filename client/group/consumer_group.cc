@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Partitions come and go on the thread that polls, and begin where the group was, or as GroupOptions::reset says.
-#include "client/consumer_group.h"
+#include "client/group/consumer_group.h"
 
 #include <algorithm>
 #include <chrono>

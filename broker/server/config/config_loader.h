@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "broker/server/config_file.h"
-#include "broker/server/config_schema.h"
+#include "broker/server/config/config_file.h"
+#include "broker/server/config/config_schema.h"
 #include "storage/base/reason.h"
 
 namespace cordwood::broker {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Lines to settings, each with its place.
-#include "broker/server/config_file.h"
+#include "broker/server/config/config_file.h"
 
 #include <cerrno>
 #include <cstring>
@@ -8,7 +8,7 @@
 #include <map>
 #include <utility>
 
-#include "broker/server/config_schema.h"
+#include "broker/server/config/config_schema.h"
 
 namespace cordwood::broker {
 namespace {

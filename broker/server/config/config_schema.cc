@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The table, and how a value of each kind is read.
-#include "broker/server/config_schema.h"
+#include "broker/server/config/config_schema.h"
 
 #include <algorithm>
 #include <array>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The order of precedence, and the checks across keys.
-#include "broker/server/config_loader.h"
+#include "broker/server/config/config_loader.h"
 
 #include <algorithm>
 #include <string_view>

@@ -1,12 +1,38 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "broker/server/group_setup.h"
+// Keys and units of the file become options and bytes of the parts.
+#include "broker/server/part_options.h"
 
 #include <algorithm>
 #include <cstddef>
 
 #include "broker/server/event_log.h"
+#include "broker/server/shard_opening.h"
 
 namespace cordwood::broker {
+
+NetworkOptions NetworkOptionsOf(const BrokerConfig& config) {
+  NetworkOptions options;
+  options.threads = NetworkThreadCount(config);
+  options.request_bytes_max = static_cast<std::size_t>(config.request_bytes_max);
+  options.answer_write_timeout = absl::Milliseconds(config.answer_write_timeout_ms);
+  return options;
+}
+
+ControlOptions ControlOptionsOf(const BrokerConfig& config) {
+  ControlOptions options;
+  options.pool.queued_max = static_cast<std::size_t>(config.queued_requests_max);
+  options.request_bytes_max = static_cast<std::size_t>(config.request_bytes_max);
+  return options;
+}
+
+CleanerOptions CleanerOptionsOf(const BrokerConfig& config) {
+  CleanerOptions options;
+  options.dedupe_buffer_bytes = static_cast<std::size_t>(config.cleaner_buffer_bytes);
+  options.bytes_per_second = config.cleaner_bytes_per_second;
+  options.backoff = absl::Milliseconds(config.cleaner_backoff_ms);
+  options.warn = [](std::string_view text) { LogEvent(EventLevel::kWarning, text); };
+  return options;
+}
 
 GroupDriverOptions GroupDriverOptionsOf(const BrokerConfig& config) {
   GroupDriverOptions options;
