@@ -73,7 +73,7 @@ class NetworkThread {
   std::thread thread_;
 };
 
-// All of them, and the generic service that they share. Beside Produce and Fetch a server may have any synchronous services.
+// All of them, and the generic service that they share. Beside it a server may have synchronous services.
 //
 //     AddTo(builder) → builder.BuildAndStart() → Start() → … → Drain(t) → server.Shutdown(t) → shards and readers stop → Stop()
 class NetworkThreads {

@@ -7,26 +7,6 @@
 #include "storage/base/names.h"
 
 namespace cordwood::broker {
-namespace {
-
-StatusOr<ClusterImage::TopicPtr> FindTopic(const PartitionRef& ref, const ClusterImage& image) {
-  if (!ref.topic_id.empty()) {
-    TopicId id;
-    if (!TopicId::FromBytes(ref.topic_id, &id)) return Error(Reason::kInvalidRequest, "a topic id has 16 bytes, this one " + std::to_string(ref.topic_id.size()));
-    ClusterImage::TopicPtr topic = image.FindTopic(id);
-    if (topic == nullptr) return Error(Reason::kUnknownTopicId, "no topic has the id " + id.ToString());
-    return topic;
-  }
-  ClusterImage::TopicPtr topic = image.FindTopic(std::string_view(ref.topic));
-  if (topic == nullptr) {
-    CORDWOOD_RETURN_IF_ERROR(CheckTopicName(ref.topic));
-    return ClusterImage::UnknownTopic(ref.topic);
-  }
-  return topic;
-}
-
-}  // namespace
-
 LeaderHint LeaderOf(const ClusterImage& image, const TopicImage& topic, PartitionIndex index) {
   const PartitionAssignment assignment = topic.AssignmentOf(index);
   LeaderHint hint;
@@ -38,6 +18,22 @@ LeaderHint LeaderOf(const ClusterImage& image, const TopicImage& topic, Partitio
     hint.port = broker.port;
   }
   return hint;
+}
+
+StatusOr<ClusterImage::TopicPtr> PartitionBindings::FindTopic(const PartitionRef& ref, const ClusterImage& image) {
+  if (!ref.topic_id.empty()) {
+    TopicId id;
+    if (!TopicId::FromBytes(ref.topic_id, &id)) return Error(Reason::kInvalidRequest, "a topic id has 16 bytes, this one " + std::to_string(ref.topic_id.size()));
+    ClusterImage::TopicPtr topic = image.FindTopic(id);
+    if (topic == nullptr) return Error(Reason::kUnknownTopicId, "no topic has the id " + id.ToString());
+    return topic;
+  }
+  ClusterImage::TopicPtr topic = image.FindTopic(std::string_view(ref.topic));
+  if (topic != nullptr) return topic;
+  CORDWOOD_RETURN_IF_ERROR(CheckTopicName(ref.topic));
+  const bool suggest = image.topics().size() <= kSuggestedFromMax && suggestions_ < kSuggestionsMax;
+  suggestions_ += suggest;
+  return suggest ? image.UnknownTopicAndNearest(ref.topic) : ClusterImage::UnknownTopic(ref.topic);
 }
 
 StatusOr<const PartitionBindings::Binding*> PartitionBindings::Find(const PartitionRef& ref, const ClusterImage& image) {

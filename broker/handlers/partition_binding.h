@@ -35,8 +35,8 @@ struct BoundPartition {
 LeaderHint LeaderOf(const ClusterImage& image, const TopicImage& topic, PartitionIndex index);
 
 // The handles of one stream; of a unary call without any. Of one thread.
-// Errors: INVALID_REQUEST (fields missing or out of bounds), UNKNOWN_HANDLE, UNKNOWN_TOPIC_OR_PARTITION (with the nearest name, or with the number of
-// partitions), UNKNOWN_TOPIC_ID, LEADER_NOT_AVAILABLE (the replica is not here yet).
+// Errors: INVALID_REQUEST (fields missing or out of bounds), UNKNOWN_HANDLE, UNKNOWN_TOPIC_OR_PARTITION (with the nearest name for the first few, where topics
+// are few: that is a comparison with each; or with the number of partitions), UNKNOWN_TOPIC_ID, LEADER_NOT_AVAILABLE (the replica is not here yet).
 class PartitionBindings {
  public:
   explicit PartitionBindings(bool is_stream) : is_stream_(is_stream) {}
@@ -71,9 +71,14 @@ class PartitionBindings {
     std::optional<PartitionIndex> index;
   };
   StatusOr<const Binding*> Find(const PartitionRef& ref, const ClusterImage& image);
+  StatusOr<ClusterImage::TopicPtr> FindTopic(const PartitionRef& ref, const ClusterImage& image);
   static StatusOr<BoundPartition> Locate(const Binding& binding, PartitionIndex index, const PartitionTable& table);
 
+  static constexpr int kSuggestionsMax = 16;
+  static constexpr std::size_t kSuggestedFromMax = 256;  // topics
+
   const bool is_stream_;
+  int suggestions_ = 0;
   absl::flat_hash_map<std::uint32_t, Binding> by_handle_;  // at most kHandleMax
   Binding unbound_;
 };

@@ -63,7 +63,7 @@ class ClusterImage {
   bool WasDeleted(const TopicId& id) const { return deleted_topics_.contains(id); }
   // UNKNOWN_TOPIC_OR_PARTITION.
   static Status UnknownTopic(std::string_view name);
-  // The same, and suggests the nearest name: a comparison with every topic there is, so never on a network thread, nor for each of many names.
+  // The same, and suggests the nearest name: a comparison with every topic there is, so not for each of many names, nor where a network thread would stand still.
   Status UnknownTopicAndNearest(std::string_view name) const;
 
  private:

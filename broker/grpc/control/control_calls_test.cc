@@ -36,8 +36,8 @@ using ::testing::HasSubstr;
 
 constexpr char kEcho[] = "/t/Echo";  // the name back
 constexpr char kWait[] = "/t/Wait";  // the same, once the gate is open
-constexpr char kBig[] = "/t/Big";    // 100 KB
-constexpr std::size_t kBigBytes = 100'000;
+constexpr char kBig[] = "/t/Big";    // 20 KB
+constexpr std::size_t kBigBytes = 20'000;
 
 class ControlCallsTest : public ::testing::Test {
  protected:
@@ -175,7 +175,7 @@ TEST_F(ControlCallsTest, OpenReflectionStreamsAndUnreadAnswersKeepNobodyElseFrom
 }
 
 TEST_F(ControlCallsTest, WhatIsNotReadGivesItsRoomToNewerAnswers) {
-  options_.unread_bytes_max = 10 * kBigBytes + 10'000;
+  options_.unread_bytes_max = 10 * kBigBytes + 2'000;
   Start();
   const auto connection = NonReader();
   for (int i = 0; i < 50; ++i) ASSERT_TRUE(connection->Send(RawCall(kBig, 1 + 2 * i)));

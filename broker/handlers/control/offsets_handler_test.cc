@@ -106,7 +106,7 @@ TEST_F(OffsetsHandlerTest, WhatIsWrongWithOneQueryLeavesTheOthers) {
   Ask(request, "t", 1).set_end(true);
   const auto response = handler_.ListOffsets(request).value();
   EXPECT_EQ(response.answers(0).error().reason(), cordwood::v1::UNKNOWN_TOPIC_OR_PARTITION);
-  EXPECT_EQ(response.answers(0).error().message(), "no topic \"tt\"");
+  EXPECT_EQ(response.answers(0).error().message(), "no topic \"tt\"; did you mean \"t\"?");
   EXPECT_EQ(response.answers(1).error().reason(), cordwood::v1::UNKNOWN_TOPIC_OR_PARTITION);
   EXPECT_EQ(response.answers(2).error().reason(), cordwood::v1::INVALID_REQUEST);
   EXPECT_EQ(response.answers(2).error().entry(), 2u);
