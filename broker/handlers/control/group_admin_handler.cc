@@ -9,7 +9,7 @@
 #include "broker/groups/lag/awaited.h"
 #include "broker/handlers/control/group_answers.h"
 #include "broker/handlers/control/reset_plan.h"
-#include "storage/base/nearest_name.h"
+#include "storage/base/names.h"
 
 namespace cordwood::broker {
 namespace {
