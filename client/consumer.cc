@@ -63,8 +63,11 @@ Consumer& Consumer::operator=(Consumer&& other) noexcept {
 }
 
 Consumer::~Consumer() {
-  if (client::InForkedChild()) return (void)state_.release();  // the thread to be joined and the calls to be ended are the parent's
-  if (state_ != nullptr) Close();
+  if (client::InForkedChild()) {
+    (void)state_.release();  // the thread to be joined and the calls to be ended are the parent's
+  } else if (state_ != nullptr) {
+    Close();
+  }
 }
 
 Result<Consumer> Consumer::Open(std::shared_ptr<client::SharedConnection> connection, const ConsumerOptions& options) {

@@ -17,7 +17,7 @@ FILES = {
     "wire_request": ["broker/grpc/log_wire*.cc"],
     "fetch_answer": ["client/internal/fetch_core.cc", "client/internal/stream_codec.cc"],
     "produce_answer": ["client/internal/produce_core.cc", "client/internal/produce_partition.cc", "client/internal/stream_codec.cc"],
-    "configuration": ["broker/server/config*.cc", "broker/server/command_line.cc", "broker/metadata/topic_config.cc"],
+    "configuration": ["broker/server/config/*.cc", "broker/server/command_line.cc", "broker/metadata/topic_config.cc"],
     "disk_bytes": ["storage/log/*.cc", "!storage/log/index_pacer.cc", "!storage/log/retention_plan.cc", "!storage/log/sequence_gate.cc",
                    "storage/shard/data_dir.cc", "storage/shard/internal/synced_file.cc", "broker/metadata/image_builder.cc",
                    "broker/groups/group_records.cc", "broker/groups/group_state.cc"],

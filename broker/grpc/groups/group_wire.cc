@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "storage/base/names.h"
 
 namespace cordwood::broker {
 namespace {

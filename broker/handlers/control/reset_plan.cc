@@ -48,7 +48,7 @@ Status CheckTarget(const Target& target) {
 Status AddPlaces(const Target& target, const ClusterImage& image, const PartitionTable& table, Places* places) {
   CORDWOOD_RETURN_IF_ERROR(CheckTarget(target));
   const ClusterImage::TopicPtr topic = image.FindTopic(std::string_view(target.topic()));
-  if (topic == nullptr) return image.UnknownTopic(target.topic());
+  if (topic == nullptr) return image.UnknownTopicAndNearest(target.topic());
   std::vector<std::int32_t> partitions(target.partitions().begin(), target.partitions().end());
   for (std::int32_t i = 0; target.partitions().empty() && i < topic->partition_count; ++i) partitions.push_back(i);
   for (const std::int32_t partition : partitions) {
