@@ -90,9 +90,12 @@ StatusOr<cordwood::v1::ResetOffsetsResponse> GroupAdminHandler::ResetOffsets(con
   CORDWOOD_ASSIGN_OR_RETURN(ResetPlan plan, PlanReset(request, committed, *image_(), table_));
   if (request.dry_run()) return std::move(plan.response);
   const Awaited<StatusOr<ResetOutcome>> done;
-  groups_.Reset(request.group(), std::move(plan.entries), ConfirmWithin(request.confirm_timeout_ms()),
+  const bool may_wait = resets_waiting_.fetch_add(1) < kResetsWaitingMax;
+  groups_.Reset(request.group(), std::move(plan.entries), may_wait ? ConfirmWithin(request.confirm_timeout_ms()) : absl::ZeroDuration(),
                 [done](StatusOr<ResetOutcome> outcome) { done.Set(std::move(outcome)); });
-  CORDWOOD_ASSIGN_OR_RETURN(const ResetOutcome outcome, done.Wait());
+  StatusOr<ResetOutcome> waited = done.Wait();
+  resets_waiting_.fetch_sub(1);
+  CORDWOOD_ASSIGN_OR_RETURN(const ResetOutcome outcome, std::move(waited));
   for (std::size_t i = 0; i < outcome.size(); ++i) {
     auto& answer = *plan.response.mutable_answers(static_cast<int>(i));
     answer.clear_before();

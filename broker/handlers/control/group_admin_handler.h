@@ -2,6 +2,7 @@
 // What operators ask of consumer groups and do to them: the verbs of the GroupAdmin service.
 #pragma once
 
+#include <atomic>
 #include <string>
 
 #include "broker/groups/coordinator/group_driver.h"
@@ -14,6 +15,7 @@ namespace cordwood::broker {
 
 inline constexpr absl::Duration kResetConfirmDefault = absl::Seconds(5);
 inline constexpr absl::Duration kResetConfirmMax = absl::Seconds(60);
+inline constexpr int kResetsWaitingMax = 4;  // for their owners; each holds one of the threads of all control calls
 
 // Errors: INVALID_GROUP_ID; GROUP_ID_NOT_FOUND, with the nearest name; as GroupDriver's and PlanReset's.
 // Threading: safe from any thread that may block on the disk, on shards and on the groups' driver: never a network or shard thread.
@@ -26,6 +28,7 @@ class GroupAdminHandler {
   StatusOr<cordwood::v1::DescribeGroupResponse> DescribeGroup(const cordwood::v1::DescribeGroupRequest& request) const;
   StatusOr<cordwood::v1::DeleteGroupResponse> DeleteGroup(const cordwood::v1::DeleteGroupRequest& request) const;
   // All or none of the partitions. What a shift counts from is read before the reset, so a commit in between is lost, as any commit before a reset is.
+  // While kResetsWaitingMax wait for their owners, another one is done as well, but not waited for.
   StatusOr<cordwood::v1::ResetOffsetsResponse> ResetOffsets(const cordwood::v1::ResetOffsetsRequest& request) const;
   StatusOr<cordwood::v1::ExplainGroupResponse> ExplainGroup(const cordwood::v1::ExplainGroupRequest& request) const;
 
@@ -38,6 +41,7 @@ class GroupAdminHandler {
   const ImageSource image_;
   const PartitionTable& table_;
   const BrokerId self_;
+  mutable std::atomic<int> resets_waiting_{0};
 };
 
 }  // namespace cordwood::broker

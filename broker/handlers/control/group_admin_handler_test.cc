@@ -5,7 +5,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <thread>
+#include <vector>
+
 #include "broker/groups/coordinator/coordinator_fixture.h"
+#include "tests/support/wait_until.h"
 
 namespace cordwood::broker {
 namespace {
@@ -29,11 +34,11 @@ class GroupAdminTest : public CoordinatorFixture {
     request.set_group(group);
     return admin_->DescribeGroup(request);
   }
-  StatusOr<cordwood::v1::ResetOffsetsResponse> Reset(const std::string& group, bool dry_run = false, const std::string& topic = "t") {
+  StatusOr<cordwood::v1::ResetOffsetsResponse> Reset(const std::string& group, bool dry_run = false, const std::string& topic = "t", int confirm_timeout_ms = -1) {
     cordwood::v1::ResetOffsetsRequest request;
     request.set_group(group);
     request.set_dry_run(dry_run);
-    request.set_confirm_timeout_ms(-1);
+    request.set_confirm_timeout_ms(confirm_timeout_ms);
     auto& target = *request.add_targets();
     target.set_topic(topic);
     target.set_start(true);
@@ -106,6 +111,23 @@ TEST_F(GroupAdminTest, AnOwnerThatDidNotConfirmIsNamed) {
   const auto reset = Reset("g");
   ASSERT_TRUE(reset.ok()) << reset.status();
   EXPECT_EQ(reset->answers(0).unconfirmed_member(), "m");
+}
+
+// The clock stands still: whoever waits, waits until the driver stops.
+TEST_F(GroupAdminTest, SomeResetsWaitForTheirOwnersAndOthersDoNot) {
+  const StreamId stream = Join("g", "m");
+  EXPECT_THAT(Next(stream), HasSubstr("elcome"));
+  std::atomic<int> ended{0};
+  std::vector<std::thread> operators;
+  for (int i = 0; i < kResetsWaitingMax + 1; ++i) {
+    operators.emplace_back([&] {
+      (void)Reset("g", false, "t", 60'000);
+      ++ended;
+    });
+  }
+  EXPECT_TRUE(testing::WaitUntil([&] { return ended == 1; }));
+  driver_->Stop();
+  for (std::thread& one : operators) one.join();
 }
 
 TEST_F(GroupAdminTest, OnlyAGroupWithoutMembersIsDeleted) {
