@@ -47,11 +47,11 @@ void GroupLoop::Stop() {
   if (stopping_.exchange(true)) return;
   while (entering_.load(std::memory_order_acquire) > 0) std::this_thread::yield();
   if (thread_.joinable()) {
-    outbox_.Push([] {
-      auto* nudge = new LoopTask;
-      nudge->task = [] {};
-      return nudge;
-    }());
+    {
+      MutexLock lock(mu_);
+      woken_ = true;
+      wake_.Signal();
+    }
     thread_.join();
   } else {
     now_ = clock_.Monotonic();
