@@ -12,6 +12,8 @@ namespace {
 
 constexpr absl::Duration kWarnInterval = absl::Minutes(1);
 constexpr std::size_t kWarnedMax = 256;
+// Lean answers keep what is unread small, but one batch or one record is the least that can be answered.
+constexpr absl::Duration kUnreadPatience = absl::Seconds(1);
 
 }  // namespace
 
@@ -24,7 +26,7 @@ FetchHandler::FetchHandler(Outbox& outbox, TimerWheel& timers, const PartitionTa
       options_(options),
       clock_(clock),
       ring_(options.ring_bytes),
-      unread_(options.unread_bytes_max),
+      unread_(options.unread_bytes_max, kUnreadPatience),
       catchup_(options.catchup_bytes_per_second),
       catchup_timer_([this] { EndHolding(clock_.Monotonic()); }) {
   measures_.catchup_limit.Set(options.catchup_bytes_per_second);

@@ -5,61 +5,52 @@
 #include <grpcpp/support/proto_buffer_writer.h>
 
 #include <climits>
-#include <iterator>
-#include <list>
 #include <utility>
 
 #include "broker/grpc/call.h"
+#include "broker/handlers/limits/unread_answers.h"
 #include "storage/base/check.h"
 
 namespace cordwood::broker {
 
-// Answers that the transport has not taken whole, oldest first. Of one network thread.
+// What the calls of one network thread share.
 class ControlThread {
  public:
-  struct Unread {
-    Call* call;
-    std::size_t bytes;
-    bool* listed;
-  };
-  using Place = std::list<Unread>::iterator;
-
-  ControlThread(NetworkThread& network, ControlPool& pool, const ControlOptions& options) : network_(network), pool_(pool), bytes_max_(options.unread_bytes_max) {}
+  ControlThread(NetworkThread& network, ControlPool& pool, const ControlOptions& options)
+      : network_(network), pool_(pool), unread_(options.unread_bytes_max, absl::ZeroDuration()) {}
 
   NetworkThread& network() { return network_; }
   ControlPool& pool() { return pool_; }
   ControlCalls::ThreadMeasures& measures() { return measures_; }
 
-  // Who reads is done soon; so it is the oldest that go, until the newest has room.
-  Place Add(Call& call, std::size_t bytes, bool* listed) {
-    unread_.push_back({&call, bytes, listed});
-    *listed = true;
-    measures_.unread_bytes.Add(static_cast<std::int64_t>(bytes));
-    while (measures_.unread_bytes.value() > static_cast<std::int64_t>(bytes_max_) && unread_.size() > 1) {
-      Call& oldest = *unread_.front().call;
-      Remove(unread_.begin());
-      measures_.cut.Add();
-      oldest.Cut("newer answers needed the room of one that was not read");
-    }
-    return std::prev(unread_.end());
+  // An answer that the transport has not taken whole. Who reads is done soon; so it is the oldest that go, until the newest has room.
+  void Add(UnreadCall& call, std::size_t bytes) {
+    const absl::Duration now = network_.clock().Monotonic();
+    Count(unread_bytes_ + bytes);
+    measures_.cut.Add(static_cast<std::uint64_t>(unread_.Shed(unread_bytes_, now)));
+    unread_.Add(call, now);
   }
-  void Remove(Place place) {
-    *place->listed = false;
-    measures_.unread_bytes.Add(-static_cast<std::int64_t>(place->bytes));
-    unread_.erase(place);
+  void Remove(UnreadCall& call, std::size_t bytes) {
+    if (unread_.Remove(call)) GiveBack(bytes);
   }
+  void GiveBack(std::size_t bytes) { Count(unread_bytes_ - bytes); }
 
  private:
+  void Count(std::size_t bytes) {
+    unread_bytes_ = bytes;
+    measures_.unread_bytes.Set(static_cast<std::int64_t>(bytes));
+  }
+
   NetworkThread& network_;
   ControlPool& pool_;
-  const std::size_t bytes_max_;
-  std::list<Unread> unread_;
+  UnreadAnswers unread_;
+  std::size_t unread_bytes_ = 0;
   ControlCalls::ThreadMeasures measures_;
 };
 
 namespace {
 
-class ControlDoor final : public CallDoor, public ControlListener {
+class ControlDoor final : public CallDoor, public ControlListener, private UnreadCall {
  public:
   ControlDoor(Call& call, ControlThread& thread, const ControlHandler& handler, ControlCalls::MethodMeasures& measures)
       : call_(call), thread_(thread), handler_(handler), measures_(measures) {}
@@ -90,11 +81,11 @@ class ControlDoor final : public CallDoor, public ControlListener {
     thread_.measures().whole.Record(thread_.network().clock().Monotonic() - began_);
     call_.Answered(job.charge.bytes());
     if (!job.outcome.ok()) return call_.Finish(job.outcome.status());
-    const std::size_t bytes = job.outcome->Length();
-    bytes_ += bytes;
+    answer_bytes_ = job.outcome->Length();
+    bytes_ += answer_bytes_;
     call_.Write(*std::move(job.outcome));
     call_.Finish(absl::OkStatus());
-    place_ = thread_.Add(call_, bytes, &listed_);
+    thread_.Add(*this, answer_bytes_);
   }
   void OnEnd() override {
     if (job_ != nullptr) {
@@ -102,11 +93,16 @@ class ControlDoor final : public CallDoor, public ControlListener {
       if (thread_.pool().Withdraw(*job_)) delete job_;
       job_ = nullptr;
     }
-    if (listed_) thread_.Remove(place_);
+    thread_.Remove(*this, answer_bytes_);
     thread_.measures().freed_bytes.Add(bytes_);
   }
 
  private:
+  void EndUnread() override {
+    thread_.GiveBack(answer_bytes_);
+    call_.Cut("newer answers needed the room of one that was not read");
+  }
+
   Call& call_;
   ControlThread& thread_;
   const ControlHandler& handler_;
@@ -114,8 +110,7 @@ class ControlDoor final : public CallDoor, public ControlListener {
   absl::Duration began_;
   std::size_t bytes_ = 0;      // of request and answer
   ControlJob* job_ = nullptr;  // with the pool
-  bool listed_ = false;        // the answer, among those unread
-  ControlThread::Place place_;
+  std::size_t answer_bytes_ = 0;
 };
 
 }  // namespace

@@ -17,17 +17,18 @@ void UnreadAnswers::Add(UnreadCall& call, absl::Duration now) {
   newest_ = &call;
 }
 
-void UnreadAnswers::Remove(UnreadCall& call) {
-  if (!call.linked_) return;
+bool UnreadAnswers::Remove(UnreadCall& call) {
+  if (!call.linked_) return false;
   call.linked_ = false;
   (call.before_ == nullptr ? oldest_ : call.before_->after_) = call.after_;
   (call.after_ == nullptr ? newest_ : call.after_->before_) = call.before_;
   call.before_ = call.after_ = nullptr;
+  return true;
 }
 
 int UnreadAnswers::Shed(const std::size_t& bytes, absl::Duration now) {
   int ended = 0;
-  while (oldest_ != nullptr && bytes > bytes_max_ && (now - oldest_->since_ >= kPatience || bytes > 2 * bytes_max_)) {
+  while (oldest_ != nullptr && bytes > bytes_max_ && (now - oldest_->since_ >= patience_ || bytes > 2 * bytes_max_)) {
     UnreadCall& call = *oldest_;
     Remove(call);
     call.EndUnread();

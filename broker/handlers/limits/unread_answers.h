@@ -23,25 +23,24 @@ class UnreadCall {
   absl::Duration since_;  // monotonic
 };
 
-// Calls in the order in which their oldest unread answers were handed over. Lean answers keep what is unread small, but one batch or one record is the
-// least that can be answered, and there may be many calls that read nothing. So beyond `bytes_max` whoever has not read for kPatience is ended, the slowest
-// first; beyond twice that nobody has any patience.
+// Calls in the order in which their oldest unread answers were handed over. Whatever keeps answers small, there may be many calls that read nothing. So beyond
+// `bytes_max` whoever has not read for `patience` is ended, the slowest first; beyond twice that nobody has any patience.
 // Threading: of one network thread. Each operation but Shed takes constant time and allocates nothing.
 class UnreadAnswers {
  public:
-  static constexpr absl::Duration kPatience = absl::Seconds(1);
-
-  explicit UnreadAnswers(std::size_t bytes_max) : bytes_max_(bytes_max) {}
+  UnreadAnswers(std::size_t bytes_max, absl::Duration patience) : bytes_max_(bytes_max), patience_(patience) {}
   ~UnreadAnswers();  // nobody is left
 
   // Its oldest unread answer was handed over at `now`. A call that is there already goes to the end.
   void Add(UnreadCall& call, absl::Duration now);
-  void Remove(UnreadCall& call);
+  // Whether it was there.
+  bool Remove(UnreadCall& call);
   // `bytes` is what all unread answers hold, and falls as calls are ended. How many were.
   int Shed(const std::size_t& bytes, absl::Duration now);
 
  private:
   const std::size_t bytes_max_;
+  const absl::Duration patience_;
   UnreadCall* oldest_ = nullptr;
   UnreadCall* newest_ = nullptr;
 };

@@ -39,7 +39,7 @@ class UnreadAnswersTest : public ::testing::Test {
 
   std::size_t bytes_ = 0;
   std::string ended_;
-  UnreadAnswers unread_{100};
+  UnreadAnswers unread_{100, absl::Seconds(1)};
   Reader a_{*this, 'a'}, b_{*this, 'b'}, c_{*this, 'c'};
 };
 
