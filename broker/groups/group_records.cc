@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "storage/base/check.h"
 #include "storage/base/coding.h"
+#include "storage/base/names.h"
 
 namespace cordwood::broker {
 namespace {
@@ -152,7 +153,7 @@ StatusOr<CommittedOffset> DecodeCommittedOffset(std::string_view value) {
   if (!reader.done()) return Damaged("committed offset", value, "wrong length");
   if (offset.offset < Offset(0)) return Damaged("committed offset", value, "negative offset");
   if (offset.leader_epoch < kNoLeaderEpoch) return Damaged("committed offset", value, "leader epoch below -1");
-  if (offset.topic.size() > kTopicNameBytesMax) return Damaged("committed offset", value, "topic name too long");
+  if (offset.topic.size() > kTopicNameMax) return Damaged("committed offset", value, "topic name too long");
   if (offset.metadata.size() > kCommitMetadataBytesMax) return Damaged("committed offset", value, "metadata too long");
   return offset;
 }

@@ -21,7 +21,6 @@ inline constexpr std::size_t kGroupIdBytesMax = 255;
 inline constexpr std::size_t kMemberIdBytesMax = 255;    // member ids, instance ids, names of clients
 inline constexpr std::size_t kPatternBytesMax = 4096;
 inline constexpr std::size_t kCommitMetadataBytesMax = 4096;
-inline constexpr std::size_t kTopicNameBytesMax = 249;
 
 // By id, so that a topic deleted and created again under its name is another one.
 struct TopicPartition {
