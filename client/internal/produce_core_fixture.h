@@ -115,6 +115,13 @@ class ProduceCoreTest : public ::testing::Test {
     }
     return response;
   }
+  // The oldest message that was sent comes back refused.
+  void RefuseOldest(Reason reason) {
+    refuse_with_ = reason;
+    core_.Answered(Apply(sent_[0]), now_, kNoBackoff);
+    refuse_with_ = Reason::kNone;
+    sent_.erase(sent_.begin());
+  }
   // The broker works through everything that was sent.
   void AnswerAll() {
     for (const ProduceMessage& message : std::exchange(sent_, {})) {

@@ -175,10 +175,7 @@ TEST_F(ProduceCoreTest, ADefiniteRefusalFailsOneBatchAndTheRestTakesItsSequences
   SendAll();
   Enqueue("b");
   SendAll();
-  refuse_with_ = Reason::kInvalidTimestamp;
-  core_.Answered(Apply(sent_[0]), now_, kNoBackoff);
-  refuse_with_ = Reason::kNone;
-  sent_.erase(sent_.begin());
+  RefuseOldest(Reason::kInvalidTimestamp);
   AnswerAll();
   Enqueue("c");
   RunToEnd();

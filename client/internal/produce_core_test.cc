@@ -70,10 +70,7 @@ TEST_F(ProduceCoreTest, ARetriableRefusalKeepsTheOrder) {
   SendAll();
   Enqueue("b");
   SendAll();
-  refuse_with_ = Reason::kLeaderNotAvailable;
-  core_.Answered(Apply(sent_[0]), now_, kNoBackoff);
-  refuse_with_ = Reason::kNone;
-  sent_.erase(sent_.begin());
+  RefuseOldest(Reason::kLeaderNotAvailable);
   AnswerAll();  // b: out of order, because a is missing
   EXPECT_EQ(outcome_, "");
   RunToEnd();
@@ -192,10 +189,7 @@ TEST_F(ProduceCoreTest, AfterARefusalNothingIsSentUntilAllIsAnswered) {
   SendAll();
   Enqueue("b");
   SendAll();
-  refuse_with_ = Reason::kInvalidTimestamp;
-  core_.Answered(Apply(sent_[0]), now_, kNoBackoff);
-  refuse_with_ = Reason::kNone;
-  sent_.erase(sent_.begin());
+  RefuseOldest(Reason::kInvalidTimestamp);
   Enqueue("c");
   SendAll();
   EXPECT_EQ(sent_.size(), 1U);  // b alone
@@ -401,12 +395,7 @@ TEST_P(ProduceCoreCampaign, EveryRecordExactlyOnceAndInOrder) {
     if (what < 8) SendAll();
     if (what == 5) LoseAnswers();
     if (what == 6) Break();
-    if (what == 7 && !sent_.empty()) {
-      refuse_with_ = kRefusals[random() % 4];
-      core_.Answered(Apply(sent_[0]), now_, kNoBackoff);
-      sent_.erase(sent_.begin());
-      refuse_with_ = Reason::kNone;
-    }
+    if (what == 7 && !sent_.empty()) RefuseOldest(kRefusals[random() % 4]);
     if (what >= 8) AnswerAll();
     core_.Tick(now_ += absl::Milliseconds(1));
     Check();
