@@ -206,10 +206,8 @@ void GroupCore::On(const LeaveGroup& event) {
 void GroupCore::On(const LoseStream& event) {
   const auto stream = streams_.find(event.stream);
   if (stream == streams_.end()) return;
-  const std::string member = stream->second;
-  sessions_.at(member).stream = StreamId(0);
+  sessions_.at(stream->second).stream = StreamId(0);  // which is no sign of life
   streams_.erase(stream);
-  sessions_.at(member).deadline_ms = now_.monotonic_ms + options_.session_timeout_ms;
 }
 
 // The member is out: what it had is free. `why` is what its stream, if any, is told; `change` what the others are.

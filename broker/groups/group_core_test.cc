@@ -224,6 +224,20 @@ TEST_F(GroupCoreTest, AMemberGoesOnAfterTheLossOfItsStream) {
   EXPECT_FALSE(core_.wants_target());
 }
 
+TEST_F(GroupCoreTest, TheLossOfItsStreamIsNoSignOfLifeOfAMember) {
+  Join(1, "a");
+  Join(2, "b");
+  Heartbeat(1);
+  Heartbeat(2);
+  Pass(9999);
+  Do(LoseStream{StreamId(1)});
+  Heartbeat(2);
+  Pass(1);
+  Do(GroupTimerFired{GroupTimerKind::kSession, "a"});
+  Do(ComputeTarget{});
+  EXPECT_EQ(Assigned(2), "0123");
+}
+
 TEST_F(GroupCoreTest, AnIncarnationThatWasReplacedDoesNotComeBack) {
   Join(1, "a");
   const MemberEpoch old = Epoch("a");
