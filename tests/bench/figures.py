@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 
+import groups
 import serving
 
 # bench, figure, format, comparison, target
@@ -96,12 +97,12 @@ def measure_storage(arguments, wanted):
     return lines
 
 
-def measure_serving(arguments, wanted):
-    serve = serving.Serving(arguments.bin, arguments.dir, arguments.gb, arguments.seconds, arguments.json_dir)
+def measure_with(kind, benches, settings, arguments, wanted):
+    runner = kind(arguments.bin, arguments.dir, arguments.gb, arguments.seconds, arguments.json_dir)
     lines = []
-    for name in filter(wanted, serving.BENCHES):
+    for name in filter(wanted, benches):
         print(f"measuring {name} …", file=sys.stderr)
-        lines.append(serve.run(name))
+        lines.append(runner.run(name, benches[name], settings.get(name, ())))
     return lines
 
 
@@ -122,21 +123,22 @@ def print_table(figures, found):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--bin", type=pathlib.Path, required=True)
-    parser.add_argument("--only", choices=["storage", "serving", *STORAGE_GROUP, *serving.BENCHES], help="a group, or one bench of it")
-    parser.add_argument("--gb", type=float, default=10.0, help="size of the start and replay benches; the others take a fraction of it")
+    parser.add_argument("--only", choices=["storage", "serving", "groups", *STORAGE_GROUP, *serving.BENCHES, *groups.BENCHES],
+                        help="storage, serving, groups (consumer groups), or one bench")
+    parser.add_argument("--gb", type=float, default=10.0, help="size of the start, replay and clean benches; the others take a fraction of it")
     parser.add_argument("--seconds", type=float, default=30.0, help="how long each serving bench at a fixed rate runs")
     parser.add_argument("--dir", help="where to make the data directories (default: the system's temporary directory)")
     parser.add_argument("--json-dir", type=pathlib.Path, required=True, help="where the raw results are written, a file a bench")
     arguments = parser.parse_args()
     arguments.json_dir.mkdir(parents=True, exist_ok=True)
-    groups = {"storage": STORAGE_GROUP, "serving": list(serving.BENCHES)}
-    names = groups.get(arguments.only, [arguments.only] if arguments.only else [name for group in groups.values() for name in group])
+    parts = {"storage": STORAGE_GROUP, "serving": list(serving.BENCHES), "groups": [*groups.BENCHES, "clean"]}
+    names = parts.get(arguments.only, [arguments.only] if arguments.only else [name for part in parts.values() for name in part])
     lines = []
     if set(names) & set(STORAGE_GROUP):
         lines += measure_storage(arguments, names.__contains__)
-    if set(names) & set(serving.BENCHES):
-        lines += measure_serving(arguments, names.__contains__)
-    print_table(FIGURES + serving.FIGURES, {line["bench"]: line for line in lines})
+    lines += measure_with(serving.Serving, serving.BENCHES, {}, arguments, names.__contains__)
+    lines += measure_with(groups.Groups, groups.BENCHES, groups.SETTINGS, arguments, names.__contains__)
+    print_table(FIGURES + serving.FIGURES + groups.FIGURES, {line["bench"]: line for line in lines})
     print(f"raw results: {arguments.json_dir}", file=sys.stderr)
     return 0
 

@@ -95,8 +95,9 @@ def cpu_ticks():
 class Broker:
     """A cordwoodd of its own in a fresh directory; removed with everything in it."""
 
-    def __init__(self, binaries, parent):
+    def __init__(self, binaries, parent, settings=()):
         self.binaries = binaries
+        self.flags = [flag for setting in settings for flag in ("--set", setting)]
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="cordwood-bench-", dir=parent))
         self.process = None
         self.highest_mb = 0
@@ -111,7 +112,7 @@ class Broker:
         ports.unlink(missing_ok=True)
         with open(self.directory / "log", "ab") as log:
             self.process = subprocess.Popen([self.binaries / "cordwoodd", "--data-dir", self.directory / "data", "--listen", "127.0.0.1:0", "--http-listen", "127.0.0.1:0",
-                                             "--port-file", ports], stdout=log, stderr=log)
+                                             "--port-file", ports, *self.flags], stdout=log, stderr=log)
         deadline = time.monotonic() + START_SECONDS
         while not ports.exists():
             if self.process.poll() is not None or time.monotonic() > deadline:
@@ -171,10 +172,11 @@ class Serving:
         self.json_dir = pathlib.Path(json_dir)
         self.json_dir.mkdir(parents=True, exist_ok=True)
 
-    def run(self, name):
+    def run(self, name, bench, settings=()):
+        """bench: a method and its arguments; settings: key=value, of its broker."""
         self.raw = []
-        method, *arguments = BENCHES[name]
-        broker = Broker(self.binaries, self.parent)
+        method, *arguments = bench
+        broker = Broker(self.binaries, self.parent, settings)
         all_before, stolen_before = cpu_ticks()
         try:
             figures = method(self, broker, *arguments)
@@ -184,7 +186,7 @@ class Serving:
         all_after, stolen_after = cpu_ticks()
         figures["stolen_percent"] = 100 * (stolen_after - stolen_before) / max(all_after - all_before, 1)
         (self.json_dir / f"{name}.json").write_text(json.dumps({"bench": name, "figures": figures, "runs": self.raw}) + "\n")
-        return {"bench": name, **figures}
+        return {**figures, "bench": name}
 
     # --- the programs
 
