@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The table of figures: every bench runs, however small, every row is filled, and a row says whether its target is met.
 
-usage: figures_test.py --bin DIR     (DIR holds cordwoodd, cord, limit and serving_bench)
+usage: figures_test.py --bin DIR     (DIR holds cordwoodd, cord, limit, serving_bench, groups_bench, assignor_bench and storage_bench)
 """
 import argparse
 import contextlib
@@ -15,6 +15,7 @@ import tempfile
 import unittest
 
 import figures
+import groups
 import serving
 
 OPTIONS = argparse.Namespace()
@@ -38,16 +39,22 @@ class FiguresTest(unittest.TestCase):
         self.assertEqual(table(rows, {"a": {"rate": 9, "verdicts": {"rate": "the disk is slower"}}}), ["| rate | >= 10 | 9 | the disk is slower |"])
         self.assertEqual(table(rows, {"a": {"rate": 11, "verdicts": {"rate": "the disk is slower"}}}), ["| rate | >= 10 | 11 | met |"])
 
-    def test_every_serving_bench_runs_and_fills_its_rows(self):
+    def check_part(self, part, rows, benches):
         with tempfile.TemporaryDirectory() as directory:
-            done = subprocess.run([sys.executable, SCRIPT, "--bin", OPTIONS.bin, "--only", "serving", "--gb", "0.02", "--seconds", "0.2", "--dir", directory,
+            done = subprocess.run([sys.executable, SCRIPT, "--bin", OPTIONS.bin, "--only", part, "--gb", "0.02", "--seconds", "0.2", "--dir", directory,
                                    "--json-dir", f"{directory}/json"], capture_output=True, text=True)
             self.assertEqual(done.returncode, 0, done.stderr)
             titles = [line.split("|")[1].strip() for line in done.stdout.splitlines()[2:]]
-            self.assertEqual(titles, [title.strip() for _, title, _, _, _ in serving.FIGURES])
-            for name in serving.BENCHES:
+            self.assertEqual(titles, [title.strip() for _, title, _, _, _ in rows])
+            for name in benches:
                 self.assertEqual(json.loads(pathlib.Path(f"{directory}/json/{name}.json").read_text())["bench"], name)
             self.assertEqual([path.name for path in pathlib.Path(directory).iterdir()], ["json"])  # no data directory is left
+
+    def test_every_serving_bench_runs_and_fills_its_rows(self):
+        self.check_part("serving", serving.FIGURES, serving.BENCHES)
+
+    def test_every_bench_of_groups_runs_and_fills_its_rows(self):
+        self.check_part("groups", [row for row in figures.FIGURES if row[0] == "clean"] + groups.FIGURES, groups.BENCHES)
 
     def test_a_bench_is_run_by_its_name_alone(self):
         with tempfile.TemporaryDirectory() as directory:

@@ -8,7 +8,6 @@ import time
 import serving
 
 SESSION_MS = 1000                # of the members that are killed
-COMMITS_PER_S = 25_000           # about; so many are sent for each wished second
 
 # bench, figure, key, comparison, target; as in figures.py
 FIGURES = [
@@ -67,10 +66,10 @@ class Groups(serving.Serving):
     def join(self, broker):
         members = self.share_of(100, 4)
         topic = self.topic(broker, "t", 10 * members, "os")
-        return self.groups_bench(broker, "join", topic, members, 10 * members, self.rounds(6), 20 * members)
+        return self.groups_bench(broker, "join", topic, members, 10 * members, self.rounds(6), 20 * members, min(int(1000 * self.seconds), 1500))
 
     def assignor(self, broker):
-        return self.json_of("assignor_bench")
+        return self.json_of("assignor_bench", self.rounds(6))
 
     def streams(self, broker):
         streams = self.share_of(10_000, 100)
@@ -93,11 +92,10 @@ class Groups(serving.Serving):
         return {"more_mb": after - before, "before_mb": before, "highest_mb": broker.memory_mb("VmHWM"), "cpu_percent": 100 * cpu / seconds,
                 "us_per_beat": 1e6 * cpu / max(beats["beats"], 1), "join_s": joined["seconds"]}
 
-    def commits(self, broker, each):
+    def commits(self, broker, each, per_second):
         topic = self.topic(broker, "t", 100, "os")
         before = broker.cpu_seconds()
-        commits = max(int(COMMITS_PER_S * self.seconds / 5 / each), 100)
-        report = self.groups_bench(broker, "commits", topic, 4, each, commits, 100)
+        report = self.groups_bench(broker, "commits", topic, 4, each, max(int(per_second * self.seconds), 100), 100)
         return report | {"cpu_us": 1e6 * (broker.cpu_seconds() - before) / (report["commits"] * each)}
 
     def restart(self, broker):
@@ -121,9 +119,9 @@ BENCHES = {
     "group_join": (Groups.join,),
     "assignor": (Groups.assignor,),
     "group_streams": (Groups.streams,),
-    "commits_os": (Groups.commits, 1),
-    "commits_os_20": (Groups.commits, 20),
-    "commits_fsync": (Groups.commits, 1),
+    "commits_os": (Groups.commits, 1, 5000),
+    "commits_os_20": (Groups.commits, 20, 1000),
+    "commits_fsync": (Groups.commits, 1, 5000),
     "group_restart": (Groups.restart,),
     "group_rewind": (Groups.rewind,),
 }

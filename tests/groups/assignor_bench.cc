@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // What an assignment costs: CPU time and moves, for groups up to 1 000 members and 10 000 partitions; then the worst of all as a line of JSON.
+//     assignor_bench [TIMES]     each case; 5 unless said
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <ctime>
 #include <vector>
 
@@ -57,6 +59,8 @@ std::size_t MovesMin(const AssignorInput& input) {
   return std::max(all - owned, empty * (all / input.members.size()));
 }
 
+int times = 5;
+
 struct Worst {
   double cpu_ms = 0;
   std::size_t beyond = 0;  // moves more than the minimum
@@ -64,7 +68,7 @@ struct Worst {
 
 void Measure(const char* what, const AssignorInput& input, Assignment* assignment) {
   double least = 1e9, most = 0;
-  for (int i = 0; i < 5; ++i) {
+  for (int i = 0; i < times; ++i) {
     const double begin = CpuMs();
     *assignment = AssignUniform(input);
     const double took = CpuMs() - begin;
@@ -104,8 +108,9 @@ void MeasureGroup(const char* what, std::size_t members, std::size_t topics, std
 }  // namespace
 }  // namespace cordwood::broker
 
-int main() {
+int main(int argc, char** argv) {
   using cordwood::broker::MeasureGroup;
+  if (argc > 1) cordwood::broker::times = std::atoi(argv[1]);
   MeasureGroup("equal subscriptions", 1000, 1, 10'000, false);
   MeasureGroup("equal subscriptions", 1000, 100, 100, false);
   MeasureGroup("different subscriptions", 1000, 10, 1000, true);

@@ -18,7 +18,7 @@ const std::map<std::string_view, Bench>& Benches() {
   static const std::map<std::string_view, Bench> benches = {
       {"kill", {BenchKill, 3, "MEMBERS ROUNDS SESSION_MS"}},
       {"member", {RunMember, 1, "NUMBER"}},
-      {"join", {BenchJoin, 4, "MEMBERS PARTITIONS ROUNDS RECORDS_PER_S"}},
+      {"join", {BenchJoin, 5, "MEMBERS PARTITIONS ROUNDS RECORDS_PER_S WINDOW_MS"}},
       {"streams", {BenchStreams, 3, "CONNECTIONS STREAMS GROUPS"}},
       {"commits", {BenchCommits, 4, "STREAMS PARTITIONS_EACH COMMITS PARTITIONS"}},
       {"fill", {FillOffsets, 2, "GROUPS OFFSETS"}},

@@ -14,11 +14,9 @@
 namespace cordwood::testing {
 namespace {
 
-constexpr absl::Duration kWindow = absl::Milliseconds(1500);
-
 class JoinBench {
  public:
-  JoinBench(const GroupArguments& arguments, int members, int partitions) : arguments_(arguments), partitions_(partitions) {
+  JoinBench(const GroupArguments& arguments, int members, int partitions, absl::Duration window) : arguments_(arguments), partitions_(partitions), window_(window) {
     for (int i = 0; i < members; ++i) consumers_.push_back(NewConsumer());
   }
   void Run(int rounds) {
@@ -78,11 +76,11 @@ class JoinBench {
   void Round() {
     AwaitOwned(partitions_);  // the last one's are back
     Begin();
-    absl::SleepFor(kWindow);
+    absl::SleepFor(window_);
     End(&baseline_ms_);
     Begin();
     const Span joining;
-    const absl::Time until = absl::Now() + kWindow;
+    const absl::Time until = absl::Now() + window_;
     const std::unique_ptr<BenchConsumer> newcomer = NewConsumer();
     const std::size_t its = static_cast<std::size_t>(partitions_) / (consumers_.size() + 1);
     const auto owned = [&] { return newcomer->With([](const Seen& seen) { return seen.owned.size(); }); };
@@ -95,6 +93,7 @@ class JoinBench {
 
   const GroupArguments arguments_;
   const int partitions_;
+  const absl::Duration window_;
   std::vector<std::unique_ptr<BenchConsumer>> consumers_;
   std::vector<double> joined_ms_, baseline_ms_, stay_ms_;
   int moved_ = 0;     // to newcomers
@@ -107,7 +106,7 @@ class JoinBench {
 
 void BenchJoin(const GroupArguments& arguments) {
   const int partitions = arguments.numbers[1];
-  JoinBench bench(arguments, arguments.numbers[0], partitions);
+  JoinBench bench(arguments, arguments.numbers[0], partitions, absl::Milliseconds(arguments.numbers[4]));
   const RecordFlow flow(arguments.address, arguments.topic, partitions, arguments.numbers[3]);
   bench.Run(arguments.numbers[2]);
 }
