@@ -127,7 +127,14 @@ void AssignTopic(std::vector<UniformFlow::Subscription>& shares, std::int32_t* o
 void AssignByFlow(const AssignorInput& input, Row* row) {
   std::vector<std::int32_t> counts;
   for (const GroupTopic& topic : input.topics) counts.push_back(topic.partitions);
+  std::vector<std::size_t> subscribers(input.topics.size());
+  std::size_t all = 0;
+  for (const AssignorMember& member : input.members) {
+    for (const std::uint32_t t : member.topics) ++subscribers[t];
+    all += member.topics.size();
+  }
   std::vector<UniformFlow::Subscription> subscriptions;
+  subscriptions.reserve(all);
   for (std::size_t m = 0; m < input.members.size(); ++m) {
     std::vector<std::int32_t> held(input.topics.size());
     for (const TopicPartition& partition : input.members[m].current) {
@@ -141,6 +148,7 @@ void AssignByFlow(const AssignorInput& input, Row* row) {
   UniformFlow flow(std::move(counts), input.members.size(), std::move(subscriptions));
   flow.Solve(kExactSubscriptionsMax, kExactRoundsMax);
   std::vector<std::vector<UniformFlow::Subscription>> shares(input.topics.size());
+  for (std::size_t t = 0; t < input.topics.size(); ++t) shares[t].reserve(subscribers[t]);
   for (const UniformFlow::Subscription& share : flow.subscriptions()) shares[share.topic].push_back(share);
   for (std::size_t t = 0; t < input.topics.size(); ++t) {
     if (!shares[t].empty()) AssignTopic(shares[t], row->owners.data() + row->begins[t], row->owners.data() + row->begins[t + 1]);

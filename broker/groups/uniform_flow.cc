@@ -3,6 +3,7 @@
 #include "broker/groups/uniform_flow.h"
 
 #include <algorithm>
+#include <functional>
 #include <numeric>
 #include <utility>
 
@@ -19,6 +20,9 @@ constexpr std::uint32_t kPool = 0;             // the node behind all members: w
 UniformFlow::UniformFlow(std::vector<std::int32_t> counts, std::size_t members, std::vector<Subscription> subscriptions)
     : counts_(std::move(counts)), subscriptions_(std::move(subscriptions)), loads_(members), of_topic_(counts_.size()) {
   CORDWOOD_CHECK(counts_.size() + members < (1u << 23));  // see kLoadWeight
+  std::vector<std::size_t> subscribers(counts_.size());
+  for (const Subscription& subscription : subscriptions_) ++subscribers[subscription.topic];
+  for (std::size_t topic = 0; topic < counts_.size(); ++topic) of_topic_[topic].reserve(subscribers[topic]);
   for (std::uint32_t s = 0; s < subscriptions_.size(); ++s) of_topic_[subscriptions_[s].topic].push_back(s);
 }
 
@@ -41,6 +45,7 @@ void UniformFlow::Add(std::uint32_t subscription, std::int32_t partitions) {
 void UniformFlow::PlaceUnassigned() {
   std::vector<std::uint32_t> order(counts_.size());
   std::iota(order.begin(), order.end(), 0u);
+  std::vector<std::pair<std::int64_t, std::uint32_t>> emptiest;  // load and subscription: a heap, the least and first in front
   std::stable_sort(order.begin(), order.end(), [&](std::uint32_t a, std::uint32_t b) { return of_topic_[a].size() < of_topic_[b].size(); });
   for (const std::uint32_t topic : order) {
     const auto& subscribers = of_topic_[topic];
@@ -48,10 +53,15 @@ void UniformFlow::PlaceUnassigned() {
     std::int32_t left = counts_[topic];
     for (const std::uint32_t s : subscribers) left -= subscriptions_[s].flow;
     CORDWOOD_CHECK(left >= 0);
+    if (left == 0) continue;
+    emptiest.clear();
+    for (const std::uint32_t s : subscribers) emptiest.emplace_back(loads_[subscriptions_[s].member], s);
+    std::make_heap(emptiest.begin(), emptiest.end(), std::greater<>());
     for (; left > 0; --left) {
-      Add(*std::min_element(subscribers.begin(), subscribers.end(), [&](std::uint32_t a, std::uint32_t b) {
-        return loads_[subscriptions_[a].member] < loads_[subscriptions_[b].member];
-      }), 1);
+      std::pop_heap(emptiest.begin(), emptiest.end(), std::greater<>());
+      Add(emptiest.back().second, 1);
+      ++emptiest.back().first;
+      std::push_heap(emptiest.begin(), emptiest.end(), std::greater<>());
     }
   }
 }
