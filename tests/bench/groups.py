@@ -17,6 +17,7 @@ FIGURES = [
     ("group_kill", "  partitions moved that were not the dead one's", "others_moved", "<=", 0),
     ("group_join", "a member joins 100 on 1 000 partitions: partitions given up that are not the new one's", "given_up_beyond", "<=", 0),
     ("group_join", "  partitions that others took", "taken_anew", "<=", 0),
+    ("group_join", "  members told of it whose partitions all stay", "told", "<=", 0),
     ("group_join", "  partitions that stay and were silent", "silent", "<=", 0),
     ("group_join", "  longest wait of a record in those that stay: p99 ms", "stay_p99_ms", None, None),
     ("group_join", "  the same without a join", "baseline_p99_ms", None, None),

@@ -48,6 +48,7 @@ void BenchConsumer::Poll(Consumer consumer) {
     const std::vector<ConsumerRecord> records = consumer.Poll(std::chrono::milliseconds(20)).value();
     MutexLock lock(mu_);
     seen_.epoch = consumer.membership().epoch;
+    ++seen_.polls;
     for (const ConsumerRecord& record : records) on_record_(seen_, record);
   }
   consumer.Close(kPatience).value();

@@ -21,7 +21,8 @@ struct Seen {
   std::set<std::int32_t> owned;
   int taken = 0;                            // partitions, by on_assigned
   int given_up = 0;                         // by on_revoked and on_lost
-  std::int32_t epoch = 0;                   // of its membership
+  std::int32_t epoch = 0;                   // of its membership, after its last poll
+  int polls = 0;
   std::map<std::int32_t, double> seconds;   // by partition; the bench's
 };
 

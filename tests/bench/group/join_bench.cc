@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // A member joins a large group, again and again: what those notice whose partitions stay. Before each join the same is looked at for as long without one.
 #include <algorithm>
+#include <cstdint>
+#include <map>
 #include <memory>
-#include <set>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -13,6 +14,8 @@
 
 namespace cordwood::testing {
 namespace {
+
+constexpr int kPollsAfterChange = 3;
 
 class JoinBench {
  public:
@@ -27,6 +30,7 @@ class JoinBench {
         .Add("given_up_beyond", given_up_ - moved_)
         .Add("taken_anew", taken_)
         .Add("joined_ms", Percentile(joined_ms_, 1))
+        .Add("told", told_)
         .Add("silent", silent_)
         .Add("baseline_p99_ms", Percentile(baseline_ms_, 0.99))
         .Add("baseline_max_ms", Percentile(baseline_ms_, 1))
@@ -50,9 +54,20 @@ class JoinBench {
   void AwaitOwned(int count) {
     if (!WaitUntil([&] { return Owned() == static_cast<std::size_t>(count); }, absl::Minutes(2))) Fail(absl::StrCat("the members own ", Owned(), " partitions, not ", count));
   }
+  // They have heard of the end of the last change, which is no news of partitions.
+  void AwaitPolls() {
+    const auto polls = [](BenchConsumer& consumer) { return consumer.With([](const Seen& seen) { return seen.polls; }); };
+    std::vector<int> enough;
+    for (const auto& consumer : consumers_) enough.push_back(polls(*consumer) + kPollsAfterChange);
+    for (std::size_t i = 0; i < consumers_.size(); ++i) {
+      if (!WaitUntil([&] { return polls(*consumers_[i]) >= enough[i]; })) Fail("a member does not poll");
+    }
+  }
   void Begin() {
+    epochs_.clear();
     for (const auto& consumer : consumers_) {
-      consumer->With([](Seen& seen) {
+      consumer->With([this](Seen& seen) {
+        epochs_[&seen] = seen.epoch;
         seen.taken = seen.given_up = 0;
         seen.seconds.clear();
         return 0;
@@ -67,6 +82,7 @@ class JoinBench {
           if (seen.owned.contains(partition)) waits_ms->push_back(seconds * 1e3);
         }
         for (const std::int32_t partition : seen.owned) silent_ += !seen.seconds.contains(partition);
+        told_ += seen.given_up == 0 && seen.epoch != epochs_.at(&seen);
         taken_ += seen.taken;
         given_up_ += seen.given_up;
         return 0;
@@ -75,6 +91,7 @@ class JoinBench {
   }
   void Round() {
     AwaitOwned(partitions_);  // the last one's are back
+    AwaitPolls();
     Begin();
     absl::SleepFor(window_);
     End(&baseline_ms_);
@@ -99,6 +116,8 @@ class JoinBench {
   int moved_ = 0;     // to newcomers
   int given_up_ = 0;  // by the others
   int taken_ = 0;     // by the others
+  int told_ = 0;      // members that gave up nothing and have a new epoch
+  std::map<const Seen*, std::int32_t> epochs_;  // when the window began
   int silent_ = 0;    // owned partitions that no record came of in a window
 };
 
