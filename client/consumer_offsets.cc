@@ -16,10 +16,6 @@ namespace {
 using Places = std::vector<std::pair<TopicPartition, cordwood::Position>>;
 using Kind = cordwood::Position::Kind;
 
-bool IsUnknownTopic(const Status& status) {
-  return ReasonOf(status) == Reason::kUnknownTopicOrPartition || ReasonOf(status) == Reason::kUnknownTopicId;
-}
-
 StatusOr<std::vector<TopicId>> TopicIdsOf(SharedConnection& connection, const Places& places, absl::Duration timeout) {
   std::vector<TopicId> ids;
   StatusOr<TopicImage> image = TopicImage{};
@@ -64,6 +60,10 @@ Status TryLocate(SharedConnection& connection, const Places& places, OffsetReset
 }
 
 }  // namespace
+
+bool IsUnknownTopic(const Status& status) {
+  return ReasonOf(status) == Reason::kUnknownTopicOrPartition || ReasonOf(status) == Reason::kUnknownTopicId;
+}
 
 std::string NameOf(const TopicPartition& partition) { return NameToShow(partition.topic) + "-" + std::to_string(partition.partition); }
 

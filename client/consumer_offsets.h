@@ -29,6 +29,8 @@ StatusOr<Offset> OffsetOf(const cordwood::Position& position, const PartitionOff
 // it was known is asked for anew. UNKNOWN_TOPIC_OR_PARTITION suggests the nearest name.
 StatusOr<std::vector<LocatedPartition>> Locate(SharedConnection& connection, const std::vector<std::pair<TopicPartition, cordwood::Position>>& places,
                                                OffsetReset reset);
+// The topic was deleted, and perhaps created again; or it never was.
+bool IsUnknownTopic(const Status& status);
 // As the broker has it now.
 StatusOr<TopicImage> FreshTopic(SharedConnection& connection, std::string_view topic);
 

@@ -194,6 +194,7 @@ Result<std::vector<ConsumerRecord>> Consumer::State::TakeReady() {
     const auto assigned = by_slot[failure->slot];
     if (Reset(assigned, *failure)) continue;
     fetch.Silence({failure->slot});
+    if (group != nullptr && client::IsUnknownTopic(failure->status)) continue;  // the group takes it away
     const Status why = Named(failure->status, assigned->first);
     assigned->second.failure = ToFailure(group != nullptr && ReasonOf(why) == Reason::kOffsetOutOfRange ? group->Advise(why) : why);
     ++failed;

@@ -50,7 +50,7 @@ void GroupCore::On(const JoinGroup& join) {
   if (join.epoch > MemberEpoch(0)) return refuse(Reason::kUnknownMemberId, absl::StrCat("has no member ", join.member, "; join anew, owning nothing"));
   if (!holder.empty()) return Succeed(join, holder);
   if (state_.members().size() >= options_.members_max) {
-    return refuse(Reason::kGroupMaxSizeReached, absl::StrCat("has ", state_.members().size(), " members, as many as it may"));
+    return refuse(Reason::kGroupMaxSizeReached, absl::StrCat("has ", state_.members().size(), " members, as many as group.max.size allows"));
   }
   Add(join);
 }

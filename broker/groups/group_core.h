@@ -120,7 +120,7 @@ class GroupCore {
   void HandOver(const std::vector<TopicPartition>& freed, const std::string& reason);
   void Tell(const std::string& member, const std::string& reason);
   AssignedPartition PositionOf(const TopicPartition& at) const;
-  void DropTopics(const std::set<TopicId>& deleted);
+  void DropTopics(const std::map<TopicId, std::string>& deleted);
   Names SubscribedTopics(const std::string& member) const;
 
   // group_timeouts.cc.

@@ -298,6 +298,7 @@ TEST_F(GroupCoreTest, TopicsThatGrowAndGoAreFollowed) {
   DropTopic("orders");
   Do(ChangeTopics{topics_, {}});
   EXPECT_EQ(Assigned(1), "");
+  EXPECT_EQ(targets_[1].reason, "topic orders was deleted");
   EXPECT_TRUE(core_.state().offsets().empty());
   EXPECT_EQ(Commit("a", epoch, Entry(At(5), 1)), Reason::kUnknownTopicId);
 }

@@ -130,7 +130,7 @@ void GroupCore::On(const ConfirmPositions& event) {
 
 void GroupCore::On(const DeleteGroup& event) {
   if (!state_.members().empty()) {
-    return Say(DeleteDone{event.request, Refusal(Reason::kNonEmptyGroup, absl::StrCat("has ", state_.members().size(), " members; stop them first"))});
+    return Say(DeleteDone{event.request, Refusal(Reason::kNonEmptyGroup, absl::StrCat("still has ", state_.members().size(), state_.members().size() == 1 ? " member" : " members"))});
   }
   std::vector<TopicPartition> all;
   for (const auto& [at, offset] : state_.offsets()) all.push_back(at);

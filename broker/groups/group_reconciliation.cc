@@ -198,9 +198,9 @@ void GroupCore::On(const ChangeTopics& event) {
     return topics;
   };
   for (const auto& [id, member] : state_.members()) seen[id] = subscribed(id);
-  std::set<TopicId> deleted;
+  std::map<TopicId, std::string> deleted;
   for (const auto& [id, name] : topics_->names) {
-    if (!event.topics->names.contains(id)) deleted.insert(id);
+    if (!event.topics->names.contains(id)) deleted.emplace(id, name);
   }
   topics_ = event.topics;
   std::set<std::string> changed;
@@ -222,7 +222,7 @@ void GroupCore::On(const ChangeTopics& event) {
 }
 
 // Nobody can have what does not exist: no revocation is waited for.
-void GroupCore::DropTopics(const std::set<TopicId>& deleted) {
+void GroupCore::DropTopics(const std::map<TopicId, std::string>& deleted) {
   if (deleted.empty()) return;
   auto gone = [&](const TopicPartition& at) { return deleted.contains(at.topic); };
   std::vector<TopicPartition> offsets;
@@ -240,13 +240,15 @@ void GroupCore::DropTopics(const std::set<TopicId>& deleted) {
       if (gone(at)) held.push_back(at);
     }
     if (held.empty()) continue;
+    std::set<std::string> names;
     for (const TopicPartition& at : held) {
       state_.Release(id, at);
       sessions_.at(id).revocations.erase(at);
+      names.insert(deleted.at(at.topic));
     }
     sessions_.at(id).untold = true;
     ArmRevocation(id);
-    Reconcile(id, "a topic was deleted");
+    Reconcile(id, absl::StrCat("topic ", absl::StrJoin(names, ", topic "), names.size() == 1 ? " was deleted" : " were deleted"));
   }
 }
 

@@ -13,6 +13,8 @@ namespace cordwood::client {
 
 void StdoutWriter::Flush() {
   std::string_view rest = buffer_;
+  pollfd reader{fd_, 0, 0};
+  if (rest.empty() && poll(&reader, 1, 0) > 0 && (reader.revents & POLLERR) != 0) closed_ = true;  // of a pipe; seen although there is nothing to write
   while (!rest.empty() && !closed_ && error_ == 0) {
     const ssize_t written = write(fd_, rest.data(), rest.size());
     if (written >= 0) {

@@ -25,7 +25,7 @@ class StdoutWriter {
     buffer_.append(text);
     Wrote();
   }
-  void Flush();
+  void Flush();  // with nothing to write: looks whether the reader is there
   // The reader has gone (`| head`): nothing more can be written, which is no error.
   bool closed() const { return closed_; }
   // 0, or the errno of a write that failed for another reason, as on a full disk.

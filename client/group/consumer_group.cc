@@ -305,7 +305,7 @@ void Consumer::State::Group::TakeOffsets(const v1::ListOffsetsResponse& response
     if (waiting == waiting_.end() || waiting->offset.has_value()) continue;
     const auto& answer = response.answers(i);
     const Status status = Annotate(client::FromEntryError(answer.error()), client::NameOf(NameOf(place)));
-    if (client::IsRetriable(status)) {
+    if (client::IsRetriable(status) || client::IsUnknownTopic(status)) {  // what is gone the group takes away
       ask_after_ = Now() + ask_backoff_.Next();
       continue;
     }

@@ -167,6 +167,23 @@ TEST_F(GroupConsumerTest, ATopicThatComesLaterIsPickedUp) {
   EXPECT_EQ(Read(by_pattern, 1), "x ");
 }
 
+TEST_F(GroupConsumerTest, ATopicThatIsDeletedIsLostAndReadAgainOnceItIsBack) {
+  std::string lost;
+  consumer_options_.group.on_lost = [&lost](Consumer& consumer, const auto& partitions) { lost += std::to_string(partitions.size()) + " " + consumer.membership().reason; };
+  CreateTopic("going");
+  Append("going", {"0"});
+  Append("t", {"0"});
+  Consumer consumer = Member({"going", "t"});
+  ASSERT_TRUE(PollUntil({&consumer}, [&] { return values_.size() == 2; }));
+  ASSERT_EQ(client().DeleteTopic("going"), absl::OkStatus());
+  ASSERT_TRUE(PollUntil({&consumer}, [&] { return !lost.empty(); }));
+  EXPECT_EQ(lost, "1 topic going was deleted");
+  CreateTopic("going");
+  Append("going", {"1"});
+  Append("t", {"2"});
+  EXPECT_TRUE(PollUntil({&consumer}, [&] { return values_.size() == 4; }));
+}
+
 TEST_F(GroupConsumerTest, ABadPatternComesFromPollAndStays) {
   Consumer consumer = NewConsumer();
   ASSERT_TRUE(consumer.SubscribePattern("(").ok());

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """`cord consume -g`: processes that share a topic, what they commit, how they end."""
+import json
 import signal
 import subprocess
 
@@ -89,6 +90,44 @@ class CordGroupTest(CordCase):
         self.ok("consume", topic, "-g", topic, "--instance-id", "i1", "-n", 1)
         self.produce(topic, 1, 1)
         self.assertEqual(self.ok("consume", topic, "-g", topic, "--instance-id", "i1", "-n", 1, "-F", "%v\\n").out, b"1\n")
+
+    def test_a_topic_that_is_deleted_is_read_again_once_it_is_back(self):
+        topic = self.topic(2)
+        self.produce(topic, 0, 2)
+        member = self.member(topic, topic, name="a")
+        wait_until(lambda: len(member.lines()) == 2, "all is read")
+        self.ok("topic", "rm", topic, "--yes")
+        self.assertRegex(member.stderr.readline(), rb"^lost: %b-0 %b-1 \(topic %b was deleted\)\n$" % (3 * (topic.encode(),)))
+        self.ok("topic", "create", topic)
+        self.produce(topic, 7, 1)
+        wait_until(lambda: member.lines()[2:] == [b"0 0 7"], "the new one is read")
+        self.stop(member)
+
+    def test_who_waits_for_the_broker_says_so(self):
+        topic = self.topic()
+        self.produce(topic, 0, 1)
+        member = self.member(topic, topic, name="a")
+        wait_until(member.lines, "it reads")
+        self.broker.kill()
+        self.assertRegex(member.stderr.readline(), rb"^connection lost \(.*\); trying again\n$")
+        self.broker.start()
+        self.assertEqual(member.stderr.readline(), b"connected again\n")
+        self.produce(topic, 1, 1)
+        wait_until(lambda: len(member.lines()) == 2, "it goes on")
+        self.stop(member)
+
+    def test_it_ends_when_the_reader_of_its_pipe_goes_though_no_record_comes(self):
+        topic = self.topic()
+        self.produce(topic, 0, 1)
+        with subprocess.Popen([f"{OPTIONS.bin}/cord", "consume", topic, "-g", topic, "-F", "%v\\n"], stdout=subprocess.PIPE, env=self.environment()) as member:
+            self.addCleanup(member.kill)
+            self.assertEqual(member.stdout.readline(), b"0\n")
+            member.stdout.close()
+            self.assertEqual(member.wait(30), 0)
+        self.assertEqual(self.json_members(topic), [])
+
+    def json_members(self, group):
+        return json.loads(self.ok("group", "describe", group, "-o", "json").out)["members"]
 
     def test_what_does_not_go_together(self):
         for args in (["-g", "g", "--from", "start"], ["-g", "g", "--to", "end"], ["-g", "g", "-p", "0"], ["--reset", "latest"], ["--instance-id", "i"], ["--no-commit"],

@@ -2,7 +2,6 @@
 // cord consume: from a position to another, or on and on.
 #include <algorithm>
 #include <chrono>
-#include <cstdio>
 #include <map>
 #include <optional>
 #include <set>
@@ -10,6 +9,7 @@
 #include <vector>
 
 #include "client/cli/commands.h"
+#include "client/cli/consume/connection_notice.h"
 #include "client/cli/consume/group_consume.h"
 #include "client/cli/consume/record_printer.h"
 #include "client/cli/interrupt.h"
@@ -127,7 +127,7 @@ class Printer {
         Print(consumer, *records);
       } else if (DropFinished(consumer) == 0) {
         if (options_.follow) {
-          TellConnection(consumer.connection());
+          notice_.Look(consumer.connection());
         } else if (now - progress > global_.timeout) {
           const auto connection = consumer.connection();
           return Fail(connection ? Failure(Errc::kRequestTimedOut, "no record came within " + absl::FormatDuration(global_.timeout)) : connection.error());
@@ -140,13 +140,6 @@ class Printer {
   }
 
  private:
-  void TellConnection(const Result<void>& connection) {
-    if (global_.quiet || connection.ok() == connected_) return;
-    connected_ = connection.ok();
-    const std::string why = connected_ ? "" : InShort(ToStatus(connection.error().code(), connection.error().message()));
-    std::fprintf(stderr, connected_ ? "connected again%s\n" : "connection lost (%s); trying again\n", why.c_str());
-  }
-
   ExitCode Fail(const Failure& failure) {
     out_.Flush();
     return Report(global_, ToStatus(failure.code(), failure.message()));
@@ -185,7 +178,7 @@ class Printer {
   StdoutWriter& out_ = printer_.out();
   std::map<std::int32_t, Range> unfinished_;  // by partition
   std::int64_t left_;  // < 0: no limit
-  bool connected_ = true;  // as the user was told
+  ConnectionNotice notice_{global_.quiet};
 };
 
 }  // namespace

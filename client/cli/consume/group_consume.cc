@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "client/cli/commands.h"
+#include "client/cli/consume/connection_notice.h"
 #include "client/cli/consume/record_printer.h"
 #include "client/cli/interrupt.h"
 #include "client/cli/session.h"
@@ -24,6 +25,7 @@ namespace {
 constexpr std::chrono::milliseconds kPollTimeout(100);
 constexpr std::chrono::milliseconds kLeaveTimeout(5'000);
 constexpr std::chrono::milliseconds kCommitInterval(200);  // what comes again after kill -9
+constexpr char kNotCommittedHint[] = "what was printed last may come again, from whoever reads next";
 
 class GroupReader {
  public:
@@ -40,7 +42,7 @@ class GroupReader {
     if (const auto subscribed = consumer->Subscribe({options_.topic}); !subscribed) return Fail(subscribed.error());
     const ExitCode code = Follow(*consumer);
     const auto closed = consumer->Close(std::min(kLeaveTimeout, LibraryTimeout(global_)));
-    return code == kExitOk && !closed ? Fail(closed.error()) : code;
+    return code == kExitOk && !closed ? Report(global_, ToStatus(closed.error().code(), closed.error().message()), kNotCommittedHint) : code;
   }
 
  private:
@@ -52,23 +54,28 @@ class GroupReader {
     options.group.reset = options_.reset == "latest" ? GroupReset::Latest() : options_.reset == "error" ? GroupReset::Error() : GroupReset::Earliest();
     options.group.auto_commit = !options_.no_commit;
     options.group.auto_commit_interval = kCommitInterval;
-    if (global_.quiet || isatty(STDERR_FILENO) == 0) return options;
+    if (global_.quiet) return options;
+    options.group.on_lost = [](Consumer& consumer, const auto& partitions) {
+      const std::string reason = consumer.membership().reason;
+      Tell("lost", partitions, reason.empty() ? "" : " (" + reason + ")");
+    };
+    if (isatty(STDERR_FILENO) == 0) return options;
     options.group.on_assigned = [](Consumer&, const auto& partitions) { Tell("assigned", partitions); };
     options.group.on_revoked = [](Consumer&, const auto& partitions) { Tell("given up", partitions); };
-    options.group.on_lost = [](Consumer&, const auto& partitions) { Tell("lost", partitions); };
     return options;
   }
 
-  static void Tell(const char* what, const std::vector<TopicPartition>& partitions) {
+  static void Tell(const char* what, const std::vector<TopicPartition>& partitions, const std::string& why = "") {
     std::string names;
     for (const TopicPartition& partition : partitions) names += " " + partition.topic + "-" + std::to_string(partition.partition);
-    std::fprintf(stderr, "%s:%s\n", what, names.c_str());
+    std::fprintf(stderr, "%s:%s%s\n", what, names.c_str(), why.c_str());
   }
 
   ExitCode Follow(Consumer& consumer) {
     while (left_ != 0 && !Interrupted()) {
       const auto records = consumer.Poll(kPollTimeout);
       if (!records) return Fail(records.error());
+      if (records->empty()) notice_.Look(consumer.connection());
       const std::size_t count = left_ < 0 ? records->size() : std::min(records->size(), static_cast<std::size_t>(left_));
       for (std::size_t i = 0; i < count; ++i) printer_.Print((*records)[i]);
       if (left_ > 0) left_ -= static_cast<std::int64_t>(count);
@@ -96,6 +103,7 @@ class GroupReader {
   const ConsumeCommandOptions& options_;
   RecordPrinter printer_;
   std::int64_t left_;  // < 0: no limit
+  ConnectionNotice notice_{global_.quiet};
 };
 
 }  // namespace
