@@ -2,36 +2,15 @@
 // The door of a shard: who may still enter, and how Stop() makes sure that nothing is left behind.
 #include "broker/replication/shard_driver.h"
 
-#include <optional>
-#include <thread>
 #include <utility>
 
 #include "broker/replication/shard_loop.h"
+#include "storage/base/threads/awaited.h"
 
 namespace cordwood::broker {
 namespace {
 
 Status ShuttingDown() { return Error(Reason::kShuttingDown, "the broker is shutting down"); }
-
-// Set by one thread, waited for by another, that destroys it.
-class Outcome {
- public:
-  void Set(Status status) {
-    MutexLock lock(mu_);
-    status_ = std::move(status);
-    set_.SignalAll();
-  }
-  Status Wait() {
-    MutexLock lock(mu_);
-    while (!status_.has_value()) set_.Wait(mu_);
-    return *std::move(status_);
-  }
-
- private:
-  Mutex mu_;
-  CondVar set_;
-  std::optional<Status> status_ ABSL_GUARDED_BY(mu_);
-};
 
 }  // namespace
 
@@ -39,7 +18,7 @@ ShardDriver::ShardDriver(std::unique_ptr<ShardStore> store, const ShardDriverOpt
     : loop_(std::make_unique<ShardLoop>(std::move(store), options, clock)) {}
 
 ShardDriver::~ShardDriver() {
-  if (!stopping_.load()) (void)Finish(/*close=*/false);
+  if (!gate_.closed()) (void)Finish(/*close=*/false);
 }
 
 void ShardDriver::AddNetworkThread(Outbox* outbox, PublicationListener* listener) { loop_->AddNetworkThread(outbox, listener); }
@@ -47,31 +26,21 @@ void ShardDriver::AddNetworkThread(Outbox* outbox, PublicationListener* listener
 void ShardDriver::Start() { loop_->Start(); }
 
 Status ShardDriver::Stop() {
-  if (stopping_.load()) return absl::OkStatus();
+  if (gate_.closed()) return absl::OkStatus();
   return Finish(/*close=*/true);
 }
 
-// Whoever entered before `stopping_` was set has pushed when `entering_` is zero, so that the thread finds it.
+// Behind a closed gate the thread finds all that was pushed.
 Status ShardDriver::Finish(bool close) {
-  stopping_.store(true);
-  while (entering_.load() != 0) std::this_thread::yield();
+  gate_.Close();
   return loop_->Join(close);
 }
 
-bool ShardDriver::Enter() {
-  entering_.fetch_add(1);
-  if (!stopping_.load()) return true;
-  Leave();
-  return false;
-}
-
-void ShardDriver::Leave() { entering_.fetch_sub(1); }
-
 void ShardDriver::Append(AppendOp* op) {
   Status refused;
-  if (Enter()) {
+  if (gate_.Enter()) {
     refused = loop_->Take(op);
-    Leave();
+    gate_.Leave();
   } else {
     refused = ShuttingDown();
   }
@@ -93,23 +62,23 @@ void ShardDriver::Look(std::function<Status(ShardTurn&)> task, std::function<voi
 }
 
 void ShardDriver::Push(std::unique_ptr<ShardTask> task) {
-  if (!Enter()) {
+  if (!gate_.Enter()) {
     task->done(ShuttingDown());
     return;
   }
   loop_->Push(task.release());
-  Leave();
+  gate_.Leave();
 }
 
 Status ShardDriver::RunAndWait(std::function<Status(ShardTurn&)> task) {
-  Outcome outcome;
-  Run(std::move(task), [&](Status status) { outcome.Set(std::move(status)); });
+  const Awaited<Status> outcome;
+  Run(std::move(task), [outcome](Status status) { outcome.Set(std::move(status)); });
   return outcome.Wait();
 }
 
 Status ShardDriver::LookAndWait(std::function<Status(ShardTurn&)> task) {
-  Outcome outcome;
-  Look(std::move(task), [&](Status status) { outcome.Set(std::move(status)); });
+  const Awaited<Status> outcome;
+  Look(std::move(task), [outcome](Status status) { outcome.Set(std::move(status)); });
   return outcome.Wait();
 }
 

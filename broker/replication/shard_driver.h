@@ -2,7 +2,6 @@
 // The thread of one shard: the only writer of its RocksDB.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -14,6 +13,7 @@
 #include "broker/replication/publication.h"
 #include "storage/base/clock.h"
 #include "storage/base/measures.h"
+#include "storage/base/threads/gate.h"
 #include "storage/log/producer_state.h"
 #include "storage/shard/shard_store.h"
 
@@ -88,12 +88,9 @@ class ShardDriver {
  private:
   void Push(std::unique_ptr<ShardTask> task);
   Status Finish(bool close);
-  bool Enter();  // false once Stop() has begun; else Leave() follows
-  void Leave();
 
   const std::unique_ptr<ShardLoop> loop_;
-  std::atomic<int> entering_{0};       // threads between Enter() and Leave()
-  std::atomic<bool> stopping_{false};  // nothing enters the inbox any more
+  Gate gate_;  // to the inbox
 };
 
 }  // namespace cordwood::broker

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "broker/groups/coordinator/group_driver.h"
 
+#include <atomic>
+#include <thread>
+
 #include "broker/groups/coordinator/coordinator_fixture.h"
 
 namespace cordwood::broker {
@@ -289,6 +292,31 @@ TEST_F(GroupDriverTest, AStopEndsTheStreamsAndLeavesTheMembers) {
   Restart();
   AwaitLoaded();
   EXPECT_EQ(Look("g", [](const GroupView& view) { return std::to_string(view.core.state().members().size()); }), "1");
+}
+
+TEST_F(GroupDriverTest, WhatIsAskedWhileItStopsIsAnsweredOnce) {
+  for (int round = 0; round < 40; ++round) {
+    std::atomic<int> asked{0};
+    std::atomic<int> answered{0};
+    std::atomic<bool> refused{false};
+    GroupDriver driver({}, *table_, [](auto done) { done(absl::OkStatus()); }, clock_);
+    driver.Start();
+    auto ask = [&] {
+      while (!refused) {
+        ++asked;
+        driver.Fetch("g", [&](StatusOr<FetchedOffsets> offsets) {
+          ++answered;
+          if (ReasonOf(offsets.status()) == Reason::kShuttingDown) refused = true;
+        });
+      }
+    };
+    std::thread first(ask), second(ask);
+    while (answered < 10) std::this_thread::yield();
+    driver.Stop();
+    first.join();
+    second.join();
+    ASSERT_EQ(answered.load(), asked.load());
+  }
 }
 
 TEST_F(GroupDriverTest, BeyondItsBoundTheInboxRefusesAndTakesInTheLossOfStreams) {

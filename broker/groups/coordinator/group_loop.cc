@@ -44,8 +44,8 @@ void GroupLoop::Start() {
 }
 
 void GroupLoop::Stop() {
-  if (stopping_.exchange(true)) return;
-  while (entering_.load(std::memory_order_acquire) > 0) std::this_thread::yield();
+  if (gate_.closed()) return;
+  gate_.Close();
   if (thread_.joinable()) {
     {
       MutexLock lock(mu_);
@@ -58,14 +58,6 @@ void GroupLoop::Stop() {
     outbox_.Drain();
     Finish();
   }
-}
-
-// False once Stop() has begun; else Leave() follows.
-bool GroupLoop::Enter() {
-  entering_.fetch_add(1);
-  if (!stopping_.load()) return true;
-  Leave();
-  return false;
 }
 
 Status GroupLoop::Admit(std::size_t bytes) {
@@ -82,7 +74,7 @@ void GroupLoop::Discharge(std::size_t bytes) {
 }
 
 Status GroupLoop::Push(std::unique_ptr<GroupInput>& input) {
-  if (!Enter()) return Error(Reason::kShuttingDown, "the broker is stopping");
+  if (!gate_.Enter()) return Error(Reason::kShuttingDown, "the broker is stopping");
   // The loss of a stream is never refused: there is one for each.
   const bool forced = std::holds_alternative<LoseStream>(input->event);
   if (forced) input->bytes = 0;
@@ -95,12 +87,12 @@ Status GroupLoop::Push(std::unique_ptr<GroupInput>& input) {
     input->loop = this;
     outbox_.Push(input.release());
   }
-  Leave();
+  gate_.Leave();
   return admitted;
 }
 
 Status GroupLoop::Post(std::function<void()>& task) {
-  if (!Enter()) return Error(Reason::kShuttingDown, "the broker is stopping");
+  if (!gate_.Enter()) return Error(Reason::kShuttingDown, "the broker is stopping");
   Status admitted = Admit(0);
   if (admitted.ok()) {
     auto* message = new LoopTask;
@@ -110,7 +102,7 @@ Status GroupLoop::Post(std::function<void()>& task) {
     };
     outbox_.Push(message);
   }
-  Leave();
+  gate_.Leave();
   return admitted;
 }
 
@@ -121,9 +113,9 @@ void GroupLoop::PostOwn(std::function<void()> task) {
 }
 
 void GroupLoop::PostImage(ClusterImagePtr image) {
-  if (!Enter()) return;
+  if (!gate_.Enter()) return;
   PostOwn([this, image = std::move(image)] { OnImage(image); });
-  Leave();
+  gate_.Leave();
 }
 
 void GroupInput::Run() { loop->Take(std::unique_ptr<GroupInput>(this)); }
@@ -134,8 +126,9 @@ void GroupLoop::Loop() {
   while (true) {
     if (!more) Wait();
     now_ = clock_.Monotonic();
+    const bool stopping = gate_.closed();  // asked first: then all that was ever pushed is drained
     outbox_.Drain();
-    if (stopping_.load()) break;
+    if (stopping) break;
     more = Turn();
   }
   Finish();
@@ -260,17 +253,16 @@ void GroupLoop::Step(LedGroup& group, const GroupEvent& event) {
   GroupActions actions = group.core.Step(event, Now());
   measures_.members.Add(static_cast<std::int64_t>(group.core.state().members().size()) - static_cast<std::int64_t>(members));
   measures_.offsets.Add(static_cast<std::int64_t>(group.core.state().offsets().size()) - static_cast<std::int64_t>(offsets));
-  if (group.members.size() != group.core.state().members().size() || std::holds_alternative<JoinGroup>(event)) SyncMembers(group);
   TakeActions(group, std::move(actions));
   Touch(group);
 }
 
-// Facts of members that are, and of no others.
-void GroupLoop::SyncMembers(LedGroup& group) {
-  const auto& members = group.core.state().members();
-  std::erase_if(group.members, [&](const auto& member) { return !members.contains(member.first); });
-  for (const auto& [id, member] : members) {
-    if (const auto [facts, added] = group.members.try_emplace(id); added) facts->second.last_heard = now_;
+// Facts of members that are, and of no others: who is one has a session, and with it a timer. What an earlier incarnation said is forgotten.
+void GroupLoop::NoteMember(LedGroup& group, const GroupTimer& session) {
+  if (!session.deadline_ms.has_value()) {
+    group.members.erase(session.member);
+  } else if (const auto [facts, added] = group.members.try_emplace(session.member); added) {
+    facts->second.last_heard = now_;
   }
 }
 

@@ -16,6 +16,7 @@
 #include "broker/groups/coordinator/offsets_partition.h"
 #include "broker/groups/coordinator/topic_patterns.h"
 #include "storage/base/mutex.h"
+#include "storage/base/threads/gate.h"
 
 namespace cordwood::broker {
 
@@ -69,8 +70,6 @@ class GroupLoop {
   using Answer = std::function<void(const Status& logged, GroupTell& tell)>;
 
   // group_loop.cc: the thread and its turns.
-  bool Enter();
-  void Leave() { entering_.fetch_sub(1, std::memory_order_release); }
   Status Admit(std::size_t bytes);
   void Discharge(std::size_t bytes);
   void PostOwn(std::function<void()> task);  // any thread: what the loop itself has asked for
@@ -88,7 +87,7 @@ class GroupLoop {
   // Steps the group and takes all its actions.
   void Step(LedGroup& group, const GroupEvent& event);
   void Touch(LedGroup& group);
-  void SyncMembers(LedGroup& group);
+  void NoteMember(LedGroup& group, const GroupTimer& session);
   void AwaitOwners(LedGroup& group, PendingReset reset, absl::Duration confirm_within);
   void SettleResets(LedGroup& group);
   void FinishReset(LedGroup& group, std::vector<PendingReset>::iterator reset);
@@ -181,8 +180,7 @@ class GroupLoop {
   std::pair<StreamId, std::uint64_t> stream_commit_;  // being stepped: its stream and the door's number
 
   Outbox outbox_;
-  std::atomic<int> entering_{0};
-  std::atomic<bool> stopping_{false};
+  Gate gate_;  // to the outbox, for everyone but the loop itself
   std::atomic<std::int64_t> waiting_inputs_{0};
   std::atomic<std::int64_t> waiting_bytes_{0};
   Mutex mu_;

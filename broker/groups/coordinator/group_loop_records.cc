@@ -41,6 +41,7 @@ std::uint64_t RequestOf(const decltype(GroupTell::what)& what) {
 void GroupLoop::TakeActions(LedGroup& group, GroupActions actions) {
   if (!actions.records.empty()) group.home.gathered.Add(std::move(actions.records));
   for (GroupTimer& timer : actions.timers) {
+    if (timer.kind == GroupTimerKind::kSession) NoteMember(group, timer);
     timers_.Set({group.id(), static_cast<GroupDeadline>(timer.kind), std::move(timer.member), 0}, timer.deadline_ms);
   }
   for (GroupTell& tell : actions.tells) TakeTell(group, std::move(tell));

@@ -6,9 +6,9 @@
 #include <optional>
 #include <utility>
 
-#include "broker/groups/lag/awaited.h"
 #include "broker/groups/lag/group_snapshots.h"
 #include "storage/base/thread_name.h"
+#include "storage/base/threads/awaited.h"
 
 namespace cordwood::broker {
 

@@ -6,10 +6,10 @@
 #include <utility>
 #include <vector>
 
-#include "broker/groups/lag/awaited.h"
 #include "broker/handlers/control/group_answers.h"
 #include "broker/handlers/control/reset_plan.h"
 #include "storage/base/names.h"
+#include "storage/base/threads/awaited.h"
 
 namespace cordwood::broker {
 namespace {

@@ -8,7 +8,7 @@
 
 #include "storage/base/mutex.h"
 
-namespace cordwood::broker {
+namespace cordwood {
 
 // Copies share the value. Set() comes once; whoever brings it may outlive the one who waits.
 template <class T>
@@ -34,4 +34,4 @@ class Awaited {
   std::shared_ptr<Place> place_ = std::make_shared<Place>();
 };
 
-}  // namespace cordwood::broker
+}  // namespace cordwood
