@@ -28,7 +28,7 @@ void GroupCore::On(const ActivateGroup& event) {
     if (matches != event.patterns.end()) session.pattern_topics = matches->second;
     session.deadline_ms = now_.monotonic_ms + options_.session_timeout_ms;
     for (const auto& [at, held] : member.current.held) {
-      if (held.revoking) session.revocations[at] = now_.monotonic_ms + member.record.rebalance_timeout_ms;
+      if (held.revoking) session.revocations[at] = RevocationDeadline(member.record);
     }
     ArmSession(id);
     ArmRevocation(id);

@@ -64,6 +64,8 @@ class GroupCore {
   // Reset partitions whose owner has not yet confirmed the new position.
   const std::map<TopicPartition, PositionEpoch>& awaiting_positions() const { return awaiting_positions_; }
   bool attached(const std::string& member) const;
+  // Whether there is any topic that it subscribes to, by name or by pattern.
+  bool HasTopics(const std::string& member) const;
   // The last few, the latest at the end; since the group was activated.
   const std::deque<FencedMemberRecord>& fenced() const { return fenced_; }
   Status Invariants() const;
@@ -130,6 +132,7 @@ class GroupCore {
   void FireSession(const std::string& member);
   void FireRevocation(const std::string& member);
   void FireExpiry();
+  std::int64_t RevocationDeadline(const GroupMember& member) const;
   std::optional<std::int64_t> ExpiryOf(const CommittedOffset& offset) const;
 
   // group_offsets.cc.

@@ -286,6 +286,22 @@ TEST_F(GroupCoreTest, AMemberThatHeartbeatsButGivesNothingUpIsFencedAtItsRebalan
   EXPECT_NE(MessageOf(ends_[1]).find("did not give up orders-2 within 5000 ms"), std::string::npos);
 }
 
+TEST_F(GroupCoreTest, AMemberMayTakeAsLongAsItCanSayToGivePartitionsUp) {
+  JoinGroup slow = JoinOf(1, "a");
+  slow.rebalance_timeout_ms = INT64_MAX;
+  Do(slow);
+  Do(ComputeTarget{});
+  Heartbeat(1);
+  Join(2, "b");
+  EXPECT_EQ(Revoked(1).size(), 2u);
+  Pass(9'000);
+  Heartbeat(1, targets_[1].revoke);
+  Do(GroupTimerFired{GroupTimerKind::kRevocation, "a"});
+  EXPECT_EQ(Ended(1), Reason::kNone);
+  ASSERT_FALSE(last_.timers.empty());
+  EXPECT_GT(last_.timers.back().deadline_ms, now_.monotonic_ms);
+}
+
 TEST_F(GroupCoreTest, TopicsThatGrowAndGoAreFollowed) {
   Join(1, "a");
   SetTopic("orders", 6);

@@ -73,6 +73,13 @@ GroupCore::Names GroupCore::SubscribedTopics(const std::string& member) const {
   return names;
 }
 
+bool GroupCore::HasTopics(const std::string& member) const {
+  const auto is_there = [&](const std::string& name) { return topics_->by_name.contains(name); };
+  const auto& topics = state_.Find(member)->record.topics;
+  const auto& matches = sessions_.at(member).pattern_topics;
+  return std::any_of(topics.begin(), topics.end(), is_there) || std::any_of(matches.begin(), matches.end(), is_there);
+}
+
 // Where its partitions are now: its target, and what it holds that is in nobody's (that one is gone).
 MemberTarget GroupCore::PresentOf(const std::string& member) const {
   const GroupState::Member& at = *state_.Find(member);
@@ -124,7 +131,7 @@ void GroupCore::Reconcile(const std::string& member, const std::string& reason) 
     if (held.revoking == revoking) continue;
     changes[partition] = {held.since, revoking};
     if (revoking) {
-      session.revocations[partition] = now_.monotonic_ms + at.record.rebalance_timeout_ms;
+      session.revocations[partition] = RevocationDeadline(at.record);
     } else {
       session.revocations.erase(partition);
     }

@@ -11,6 +11,7 @@ namespace cordwood::broker {
 namespace {
 
 constexpr std::uint8_t kVersion = 1;  // of keys and of values
+constexpr std::int64_t kWallMsMax = 253'402'300'800'000;  // the year 10000
 
 Status Damaged(const char* what, std::string_view bytes, const char* why) {
   return Error(Reason::kStorageError, absl::StrCat(what, " (", bytes.size(), " bytes): ", why));
@@ -153,6 +154,7 @@ StatusOr<CommittedOffset> DecodeCommittedOffset(std::string_view value) {
   if (!reader.done()) return Damaged("committed offset", value, "wrong length");
   if (offset.offset < Offset(0)) return Damaged("committed offset", value, "negative offset");
   if (offset.leader_epoch < kNoLeaderEpoch) return Damaged("committed offset", value, "leader epoch below -1");
+  if (offset.commit_ms > kWallMsMax) return Damaged("committed offset", value, "commit time out of range");
   if (offset.topic.size() > kTopicNameMax) return Damaged("committed offset", value, "topic name too long");
   if (offset.metadata.size() > kCommitMetadataBytesMax) return Damaged("committed offset", value, "metadata too long");
   return offset;
@@ -179,7 +181,8 @@ StatusOr<GroupHeader> DecodeGroupHeader(std::string_view value) {
   if (!reader.done()) return Damaged("group", value, "wrong length");
   if (header.assignment_epoch < MemberEpoch(0) || header.assignment_epoch > header.group_epoch) return Damaged("group", value, "epochs out of order");
   if (assignor > kAssignorKindLast) return Damaged("group", value, "unknown assignor");
-  if (header.empty_since_ms < -1) return Damaged("group", value, "negative time");
+  if (header.group_epoch > kMemberEpochMax) return Damaged("group", value, "epochs used up");
+  if (header.empty_since_ms < -1 || header.empty_since_ms > kWallMsMax) return Damaged("group", value, "time out of range");
   return header;
 }
 

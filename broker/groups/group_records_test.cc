@@ -138,6 +138,11 @@ TEST(GroupRecordsTest, WhatIsOutOfOrderOrRangeIsRefused) {
   offset = kOffset;
   offset.metadata.assign(kCommitMetadataBytesMax + 1, 'x');
   EXPECT_FALSE(DecodeCommittedOffset(Encode(offset)).ok());
+  offset = kOffset;
+  offset.commit_ms = INT64_MAX;
+  EXPECT_FALSE(DecodeCommittedOffset(Encode(offset)).ok());
+  EXPECT_FALSE(DecodeGroupHeader(Encode(GroupHeader{MemberEpoch(1), MemberEpoch(1), AssignorKind::kUniform, INT64_MAX})).ok());
+  EXPECT_FALSE(DecodeGroupHeader(Encode(GroupHeader{MemberEpoch(INT32_MAX), MemberEpoch(1), AssignorKind::kUniform, -1})).ok());
   EXPECT_FALSE(DecodeGroupRecordKey(Encode(GroupRecordKey{GroupRecordKind::kGroup, "", {}, {}})).ok());
   EXPECT_FALSE(DecodeGroupRecordKey(Encode(GroupRecordKey{GroupRecordKind::kGroup, std::string(256, 'g'), {}, {}})).ok());
 }

@@ -33,6 +33,10 @@ void GroupCore::ArmRevocation(const std::string& member) {
   actions_.timers.push_back({GroupTimerKind::kRevocation, member, first});
 }
 
+std::int64_t GroupCore::RevocationDeadline(const GroupMember& member) const {
+  return now_.monotonic_ms + std::min(member.rebalance_timeout_ms, kRebalanceTimeoutMsMax);
+}
+
 void GroupCore::FireRevocation(const std::string& member) {
   Session& session = sessions_.at(member);
   session.revocation_timer_ms.reset();

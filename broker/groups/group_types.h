@@ -17,10 +17,13 @@ using MemberEpoch = StrongInt<struct MemberEpochTag, std::int32_t, true>;      /
 using PositionEpoch = StrongInt<struct PositionEpochTag, std::uint32_t, true>;  // resets of a group at a partition, from 0
 using StreamId = StrongInt<struct StreamIdTag, std::uint64_t>;                 // of a membership stream in one process, never reused, from 1; 0: none
 
+inline constexpr MemberEpoch kMemberEpochMax{INT32_MAX - 1'000'000};  // a group that is loaded has room for a million changes
+
 inline constexpr std::size_t kGroupIdBytesMax = 255;
 inline constexpr std::size_t kMemberIdBytesMax = 255;    // member ids, instance ids, names of clients
 inline constexpr std::size_t kPatternBytesMax = 4096;
 inline constexpr std::size_t kCommitMetadataBytesMax = 4096;
+inline constexpr std::int64_t kRebalanceTimeoutMsMax = 365LL * 24 * 3600 * 1000;  // a longer one is taken as this
 
 // By id, so that a topic deleted and created again under its name is another one.
 struct TopicPartition {

@@ -37,6 +37,7 @@ class Explainer {
     Fenced();
     Streams();
     Topics();
+    Subscriptions();
     Logs();
     Offsets();
     Handovers();
@@ -133,6 +134,25 @@ class Explainer {
     }
   }
 
+  // One for all members that subscribe by the same pattern, and one for those that do by name alone.
+  void Subscriptions() {
+    std::map<std::string, std::vector<const MemberSnapshot*>> without;
+    for (const MemberSnapshot& member : group_.members) {
+      if (!member.has_topics) without[member.pattern].push_back(&member);
+    }
+    for (const auto& [pattern, members] : without) {
+      const std::string who = members.size() == 1 ? Name(members[0]->id) : absl::StrCat(members.size(), " members");
+      if (pattern.empty()) {
+        Add(FindingKind::kNothingToRead, FindingSeverity::kProblem, absl::StrCat("nothing to read: there is no topic that ", who, members.size() == 1 ? " subscribes" : " subscribe", " to"),
+            "create the topics, or mend their names; they are picked up when they are there");
+      } else {
+        Add(FindingKind::kNothingToRead, FindingSeverity::kProblem, absl::StrCat("nothing to read: no topic matches the pattern ", pattern, "; subscribed by it: ", who),
+            "a pattern is RE2, matches whole names, and never internal topics (\"__...\"); cord topic ls shows the names that there are");
+      }
+      if (members.size() == 1) findings_.back().member = members[0]->id;
+    }
+  }
+
   void Logs() {
     Gather(FindingKind::kLogUnavailable, FindingSeverity::kProblem, [](const auto& p) { return p.log_unavailable; }, [](const Partitions& partitions) {
       return std::pair(absl::StrCat(Names(partitions), ": the log cannot be read on this broker"),
@@ -207,7 +227,7 @@ class Explainer {
     if (GroupStateName(group_) != "stable") return;
     std::vector<std::string> idle;
     for (const MemberSnapshot& member : group_.members) {
-      if (member.target.empty()) idle.push_back(Name(member.id));
+      if (member.target.empty() && member.has_topics) idle.push_back(Name(member.id));
     }
     if (idle.empty()) return;
     const std::size_t named = std::min(idle.size(), kPartitionsNamedMax);
@@ -233,6 +253,7 @@ std::string_view FindingName(FindingKind kind) {
     case FindingKind::kMemberFenced: return "member_fenced";
     case FindingKind::kStreamLost: return "stream_lost";
     case FindingKind::kUnknownTopic: return "unknown_topic";
+    case FindingKind::kNothingToRead: return "nothing_to_read";
     case FindingKind::kLogUnavailable: return "log_unavailable";
     case FindingKind::kBelowLogStart: return "below_log_start";
     case FindingKind::kBeyondLogEnd: return "beyond_log_end";

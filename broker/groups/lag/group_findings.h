@@ -17,6 +17,7 @@ enum class FindingKind : std::uint8_t {  // their names are stable, the numbers 
   kMemberFenced,
   kStreamLost,
   kUnknownTopic,
+  kNothingToRead,
   kLogUnavailable,
   kBelowLogStart,
   kBeyondLogEnd,
@@ -27,7 +28,7 @@ enum class FindingKind : std::uint8_t {  // their names are stable, the numbers 
   kPaused,
   kIdleMember,
 };
-inline constexpr std::size_t kFindingKinds = 13;
+inline constexpr std::size_t kFindingKinds = 14;
 
 enum class FindingSeverity : std::uint8_t { kProblem, kNote };
 

@@ -83,6 +83,18 @@ TEST(GroupFindingsTest, ASubscribedTopicThatDoesNotExistIsNamed) {
   EXPECT_THAT(Found(group), ElementsAre("problem unknown_topic ordres"));
 }
 
+TEST(GroupFindingsTest, MembersThatSubscribeToNothingThatExistsAreToldTogether) {
+  GroupSnapshot group = Reading();
+  for (const char* id : {"b", "c", "d"}) {
+    group.members.push_back(MemberOf(id));
+    group.members.back().has_topics = false;
+  }
+  group.members[1].pattern = group.members[2].pattern = "ordres-.*";
+  EXPECT_THAT(Found(group), ElementsAre("problem nothing_to_read d", "problem nothing_to_read")) << "and none is idle";
+  EXPECT_EQ(Explain(group)[0].text, "nothing to read: there is no topic that d subscribes to");
+  EXPECT_EQ(Explain(group)[1].text, "nothing to read: no topic matches the pattern ordres-.*; subscribed by it: 2 members");
+}
+
 TEST(GroupFindingsTest, ALogThatCannotBeReadIsNamed) {
   GroupSnapshot group = Reading();
   group.partitions[1].ends.reset();

@@ -23,6 +23,7 @@ struct MemberSnapshot {
   MemberEpoch epoch;
   std::vector<std::string> topics;  // subscribed by name, ascending
   std::string pattern;              // empty: none
+  bool has_topics = true;           // some topic that it subscribes to exists
   AssignorKind assignor = AssignorKind::kUniform;
   std::int64_t rebalance_timeout_ms = 0;
   std::vector<TopicPartition> held;      // what it has, those it is to give up apart; ascending

@@ -26,6 +26,7 @@ MemberSnapshot SnapshotOf(const std::string& id, const GroupState::Member& membe
   snapshot.epoch = member.current.epoch;
   snapshot.topics = member.record.topics;
   snapshot.pattern = member.record.pattern;
+  snapshot.has_topics = view.core.HasTopics(id);
   snapshot.assignor = member.record.assignor;
   snapshot.rebalance_timeout_ms = member.record.rebalance_timeout_ms;
   snapshot.target = member.target;

@@ -147,6 +147,26 @@ TEST_F(GroupSnapshotsTest, TopicsThatAreSubscribedToAndDoNotExistAreMissing) {
   EXPECT_EQ(Take().missing_topics, std::vector<std::string>{"ordres"});
 }
 
+TEST_F(GroupSnapshotsTest, AMemberHasTopicsIfOneOfThemExistsOrMatches) {
+  Join(1, "a", {"ordres", "orders"});
+  Join(2, "b", {"ordres"});
+  JoinGroup join;
+  join.stream = StreamId(3);
+  join.member = "c";
+  join.rebalance_timeout_ms = 5000;
+  join.subscription.pattern = "o.*";
+  join.subscription.pattern_topics = {"orders"};
+  Do(join);
+  const auto have = [&] {
+    std::string all;
+    for (const MemberSnapshot& member : Take().members) all += member.id + (member.has_topics ? "+ " : "- ");
+    return all;
+  };
+  EXPECT_EQ(have(), "a+ b- c+ ");
+  Do(ChangeTopics{std::make_shared<TopicView>(), {}});
+  EXPECT_EQ(have(), "a- b- c- ");
+}
+
 TEST(GroupRoundTest, GroupsWithMembersAreMeasuredFirstAndLargeOnesPassedOver) {
   const std::vector<GroupSummary> groups = {{"a", "empty", 0, 2}, {"b", "stable", 1, 9}, {"c", "stable", 1, 2}, {"d", "empty", 0, 0}};
   EXPECT_EQ(ChooseMeasured(groups, 100), (std::vector<std::size_t>{1, 2, 0, 3}));
