@@ -2,7 +2,10 @@
 // Deltas in the records are against the batch's base, which stays: so their bytes are copied.
 #include "storage/log/compaction/batch_cleaner.h"
 
+#include <optional>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "storage/base/coding.h"
 #include "storage/base/crc32c.h"
@@ -16,10 +19,31 @@ constexpr std::size_t kLengthAt = 8;
 constexpr std::size_t kCrcAt = 17;
 constexpr std::size_t kCountAt = 57;
 
-bool Survives(const RecordView& record, const SurvivorRule& rule) {
+struct PlainRecord {
+  std::string_view bytes;
+  Offset offset;
+  std::optional<KeyHash> key;
+  bool tombstone;
+};
+
+// Views into the reader's bytes.
+StatusOr<std::vector<PlainRecord>> ReadAll(RecordReader& reader, const KeyOffsetMap& keys) {
+  std::vector<PlainRecord> all;
+  RecordView record;
+  for (;;) {
+    const std::string_view before = reader.rest();
+    CORDWOOD_ASSIGN_OR_RETURN(const bool more, reader.Next(&record));
+    if (!more) return all;
+    std::optional<KeyHash> key;
+    if (record.key.has_value()) key = keys.Prepare(*record.key);
+    all.push_back({before.substr(0, before.size() - reader.rest().size()), record.offset, key, !record.value.has_value()});
+  }
+}
+
+bool Survives(const PlainRecord& record, const SurvivorRule& rule) {
   if (!record.key.has_value()) return true;  // none was let in; none is taken out
   if (const auto last = rule.last_offsets.Find(*record.key); last.has_value() && *last > record.offset) return false;
-  return record.value.has_value() || record.offset >= rule.tombstones_from;
+  return !record.tombstone || record.offset >= rule.tombstones_from;
 }
 
 // The header of `batch` over other records. No codec makes anything of nothing, so an empty batch's bytes are its header.
@@ -42,21 +66,18 @@ StatusOr<CleanedBatch> CleanBatch(const RecordBatchView& batch, const SurvivorRu
   RecordReader reader(batch);
   CORDWOOD_RETURN_IF_ERROR(reader.Open());
   const std::string_view all = reader.rest();
+  CORDWOOD_ASSIGN_OR_RETURN(const std::vector<PlainRecord> records, ReadAll(reader, rule.last_offsets));
   std::string survivors;
-  RecordView record;
   cleaned.records = 0;
   std::int64_t seen = 0;
-  for (;;) {
-    const std::string_view before = reader.rest();
-    CORDWOOD_ASSIGN_OR_RETURN(const bool more, reader.Next(&record));
-    if (!more) break;
+  for (const PlainRecord& record : records) {
     if (Survives(record, rule)) {
       // Copying begins with the first that goes: most batches stay whole.
-      if (cleaned.records < seen) survivors.append(before.substr(0, before.size() - reader.rest().size()));
+      if (cleaned.records < seen) survivors.append(record.bytes);
       ++cleaned.records;
-      if (!record.value.has_value()) ++cleaned.tombstones;
+      if (record.tombstone) ++cleaned.tombstones;
     } else if (cleaned.records == seen) {
-      survivors.assign(all.substr(0, all.size() - before.size()));
+      survivors.assign(all.substr(0, static_cast<std::size_t>(record.bytes.data() - all.data())));
     }
     ++seen;
   }

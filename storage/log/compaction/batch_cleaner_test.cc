@@ -55,8 +55,8 @@ class BatchCleanerTest : public ::testing::Test {
 };
 
 TEST_F(BatchCleanerTest, WhatNothingReplacesStaysAsItIs) {
-  map_.Put("a", Offset(102));
-  map_.Put("z", Offset(500));
+  map_.Put(map_.Prepare("a"), Offset(102));
+  map_.Put(map_.Prepare("z"), Offset(500));
   const CleanedBatch cleaned = Clean(BatchAt({"b=1", "c", "a=2"}));
   EXPECT_EQ(cleaned.outcome, CleanedBatch::Outcome::kUnchanged);
   EXPECT_EQ(cleaned.records, 3);
@@ -64,8 +64,8 @@ TEST_F(BatchCleanerTest, WhatNothingReplacesStaysAsItIs) {
 }
 
 TEST_F(BatchCleanerTest, SurvivorsKeepOffsetsTimesHeadersAndTheBatchItsHeader) {
-  map_.Put("a", Offset(104));
-  map_.Put("b", Offset(900));
+  map_.Put(map_.Prepare("a"), Offset(104));
+  map_.Put(map_.Prepare("b"), Offset(900));
   for (const Codec codec : kAllCodecs) {
     const std::string before = BatchAt({"a=1", "b=1", "c=1", "b=2", "a=2", "d"}, codec);
     const CleanedBatch cleaned = Clean(before);
@@ -79,7 +79,7 @@ TEST_F(BatchCleanerTest, SurvivorsKeepOffsetsTimesHeadersAndTheBatchItsHeader) {
 }
 
 TEST_F(BatchCleanerTest, TheFirstOfABatchThatStaysIsCopiedToo) {
-  map_.Put("b", Offset(900));
+  map_.Put(map_.Prepare("b"), Offset(900));
   EXPECT_EQ(Words(Clean(BatchAt({"a=1", "b=1", "c=1"})).bytes), "100:a=1 102:c=1");
   EXPECT_EQ(Words(Clean(BatchAt({"a=1", "c=1", "b=1"})).bytes), "100:a=1 101:c=1");
 }
@@ -90,7 +90,7 @@ TEST_F(BatchCleanerTest, TombstonesGoOnceTheirTimeIsUp) {
 }
 
 TEST_F(BatchCleanerTest, AnEmptiedBatchIsAHeaderThatCanBeRead) {
-  for (const char* key : {"a", "b"}) map_.Put(key, Offset(900));
+  for (const char* key : {"a", "b"}) map_.Put(map_.Prepare(key), Offset(900));
   for (const Codec codec : kAllCodecs) {
     const CleanedBatch cleaned = Clean(BatchAt({"a=1", "b=1"}, codec));
     EXPECT_EQ(cleaned.outcome, CleanedBatch::Outcome::kEmptied);

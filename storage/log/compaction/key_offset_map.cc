@@ -42,24 +42,29 @@ void KeyOffsetMap::Reserve(std::size_t more) {
 }
 
 std::size_t KeyOffsetMap::SlotOf(const KeyHash& hash) const {
-  auto at = static_cast<std::size_t>(static_cast<unsigned __int128>(hash.low) * slots_.size() >> 64);
+  std::size_t at = FirstSlotOf(hash);
   while (slots_[at].offset >= Offset(0) && slots_[at].hash != hash) at = at + 1 == slots_.size() ? 0 : at + 1;
   return at;
 }
 
-void KeyOffsetMap::Put(std::string_view key, Offset offset) {
+KeyHash KeyOffsetMap::Prepare(std::string_view key) const {
   const KeyHash hash = HashKey(secret_, key);
-  Slot& slot = slots_[SlotOf(hash)];
+  __builtin_prefetch(&slots_[FirstSlotOf(hash)]);
+  return hash;
+}
+
+void KeyOffsetMap::Put(const KeyHash& key, Offset offset) {
+  Slot& slot = slots_[SlotOf(key)];
   if (slot.offset < Offset(0)) {
     CORDWOOD_CHECK(keys_ < keys_max_);
     ++keys_;
-    slot.hash = hash;
+    slot.hash = key;
   }
   slot.offset = std::max(slot.offset, offset);
 }
 
-std::optional<Offset> KeyOffsetMap::Find(std::string_view key) const {
-  const Slot& slot = slots_[SlotOf(HashKey(secret_, key))];
+std::optional<Offset> KeyOffsetMap::Find(const KeyHash& key) const {
+  const Slot& slot = slots_[SlotOf(key)];
   return slot.offset < Offset(0) ? std::nullopt : std::optional(slot.offset);
 }
 

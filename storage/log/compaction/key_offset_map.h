@@ -26,15 +26,18 @@ class KeyOffsetMap {
   // For `more` keys beside those in it.
   void Reserve(std::size_t more);
 
+  // What stands for the key below. Begins to fetch the memory that is looked at there: who asks for many keys first waits for that once, not for each.
+  KeyHash Prepare(std::string_view key) const;
   // The key's last offset is `offset`, at or above the one it had. There is room() for it.
-  void Put(std::string_view key, Offset offset);
-  std::optional<Offset> Find(std::string_view key) const;
+  void Put(const KeyHash& key, Offset offset);
+  std::optional<Offset> Find(const KeyHash& key) const;
 
  private:
   struct Slot {
     KeyHash hash;
     Offset offset{-1};  // -1: empty
   };
+  std::size_t FirstSlotOf(const KeyHash& hash) const { return static_cast<std::size_t>(static_cast<unsigned __int128>(hash.low) * slots_.size() >> 64); }
   std::size_t SlotOf(const KeyHash& hash) const;  // its own, or the empty one that it would get
 
   KeyHashSecret secret_;

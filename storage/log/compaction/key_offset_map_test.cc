@@ -46,25 +46,25 @@ TEST(KeyOffsetMapTest, KnowsTheLastOffsetOfEachKeyUpToItsBound) {
   std::mt19937_64 random(7);
   for (std::int64_t offset = 0; offset < 100'000; ++offset) {
     const std::string key = "key-" + std::to_string(random() % kKeys);
-    map.Put(key, Offset(offset));
+    map.Put(map.Prepare(key), Offset(offset));
     expected[key] = offset;
   }
   EXPECT_EQ(map.keys(), expected.size());
-  for (const auto& [key, offset] : expected) ASSERT_EQ(map.Find(key), Offset(offset)) << key;
-  EXPECT_EQ(map.Find("another"), std::nullopt);
-  EXPECT_EQ(map.Find(""), std::nullopt);
+  for (const auto& [key, offset] : expected) ASSERT_EQ(map.Find(map.Prepare(key)), Offset(offset)) << key;
+  EXPECT_EQ(map.Find(map.Prepare("another")), std::nullopt);
+  EXPECT_EQ(map.Find(map.Prepare("")), std::nullopt);
 }
 
 TEST(KeyOffsetMapTest, TakesAsManyKeysAsItSaysAndMoreOnceAsked) {
   KeyOffsetMap map(3);
-  for (const char* key : {"a", "b", "c"}) map.Put(key, Offset(1));
+  for (const char* key : {"a", "b", "c"}) map.Put(map.Prepare(key), Offset(1));
   EXPECT_EQ(map.room(), 0u);
-  map.Put("a", Offset(9));  // takes no room
+  map.Put(map.Prepare("a"), Offset(9));  // takes no room
   map.Reserve(100);
-  for (int i = 0; i < 100; ++i) map.Put(std::to_string(i), Offset(10 + i));
-  EXPECT_EQ(map.Find("a"), Offset(9));
-  EXPECT_EQ(map.Find("c"), Offset(1));
-  EXPECT_EQ(map.Find("99"), Offset(109));
+  for (int i = 0; i < 100; ++i) map.Put(map.Prepare(std::to_string(i)), Offset(10 + i));
+  EXPECT_EQ(map.Find(map.Prepare("a")), Offset(9));
+  EXPECT_EQ(map.Find(map.Prepare("c")), Offset(1));
+  EXPECT_EQ(map.Find(map.Prepare("99")), Offset(109));
 }
 
 TEST(KeyOffsetMapTest, KeysWithinABoundOfBytes) {

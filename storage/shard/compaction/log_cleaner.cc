@@ -30,12 +30,15 @@ Status AddKeys(const RecordBatchView& batch, KeyOffsetMap& keys) {
   if (batch.is_control()) return absl::OkStatus();
   RecordReader reader(batch);
   CORDWOOD_RETURN_IF_ERROR(reader.Open());
+  std::vector<std::pair<KeyHash, Offset>> found;
   RecordView record;
   for (;;) {
     CORDWOOD_ASSIGN_OR_RETURN(const bool more, reader.Next(&record));
-    if (!more) return absl::OkStatus();
-    if (record.key.has_value()) keys.Put(*record.key, record.offset);
+    if (!more) break;
+    if (record.key.has_value()) found.emplace_back(keys.Prepare(*record.key), record.offset);
   }
+  for (const auto& [key, offset] : found) keys.Put(key, offset);
+  return absl::OkStatus();
 }
 
 std::string ValueOf(const std::string& batch, std::int64_t append_ms) {
