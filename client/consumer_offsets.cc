@@ -16,11 +16,13 @@ namespace {
 using Places = std::vector<std::pair<TopicPartition, cordwood::Position>>;
 using Kind = cordwood::Position::Kind;
 
-StatusOr<std::vector<TopicId>> TopicIdsOf(SharedConnection& connection, const Places& places, absl::Duration timeout) {
+absl::Duration LeftUntil(absl::Duration deadline) { return std::max(deadline - Clock::System().Monotonic(), absl::Milliseconds(1)); }
+
+StatusOr<std::vector<TopicId>> TopicIdsOf(SharedConnection& connection, const Places& places, absl::Duration deadline) {
   std::vector<TopicId> ids;
   StatusOr<TopicImage> image = TopicImage{};
   for (const auto& [place, position] : places) {
-    if (ids.empty() || image->name != place.topic) image = connection.metadata.Get(place.topic, timeout);
+    if (ids.empty() || image->name != place.topic) image = connection.metadata.Get(place.topic, LeftUntil(deadline));
     if (!image.ok()) return image.status();
     if (place.partition < 0 || place.partition >= image->partitions()) {
       return Error(Reason::kUnknownTopicOrPartition, "topic \"" + place.topic + "\" has no partition " + std::to_string(place.partition) + "; it has " +
@@ -31,9 +33,9 @@ StatusOr<std::vector<TopicId>> TopicIdsOf(SharedConnection& connection, const Pl
   return ids;
 }
 
-Status TryLocate(SharedConnection& connection, const Places& places, OffsetReset reset, absl::Duration timeout, std::vector<LocatedPartition>* located) {
+Status TryLocate(SharedConnection& connection, const Places& places, OffsetReset reset, absl::Duration deadline, std::vector<LocatedPartition>* located) {
   located->clear();
-  CORDWOOD_ASSIGN_OR_RETURN(const std::vector<TopicId> ids, TopicIdsOf(connection, places, timeout));
+  CORDWOOD_ASSIGN_OR_RETURN(const std::vector<TopicId> ids, TopicIdsOf(connection, places, deadline));
   v1::ListOffsetsRequest request;
   for (std::size_t i = 0; i < places.size(); ++i) {
     auto* query = request.add_queries();
@@ -46,7 +48,7 @@ Status TryLocate(SharedConnection& connection, const Places& places, OffsetReset
     }
   }
   v1::ListOffsetsResponse response;
-  CORDWOOD_RETURN_IF_ERROR(CallUnary<v1::Log>(connection.broker, &v1::Log::Stub::ListOffsets, request, &response, timeout));
+  CORDWOOD_RETURN_IF_ERROR(CallUnary<v1::Log>(connection.broker, &v1::Log::Stub::ListOffsets, request, &response, LeftUntil(deadline)));
   if (response.answers_size() != request.queries_size()) return Error(Reason::kUnknownServerError, "ListOffsets answered another number of queries");
   for (std::size_t i = 0; i < places.size(); ++i) {
     const auto& answer = response.answers(static_cast<int>(i));
@@ -90,10 +92,11 @@ StatusOr<std::vector<LocatedPartition>> Locate(SharedConnection& connection, con
   if (places.empty()) return located;
   bool forgot = false;
   CORDWOOD_RETURN_IF_ERROR(Retry(connection, [&](absl::Duration left) {
-    const Status status = TryLocate(connection, places, reset, left, &located);
+    const absl::Duration deadline = Clock::System().Monotonic() + left;  // of all the calls
+    const Status status = TryLocate(connection, places, reset, deadline, &located);
     if (!IsUnknownTopic(status) || std::exchange(forgot, true)) return status;
     for (const auto& [place, position] : places) connection.metadata.Forget(place.topic);  // created again, or it grew
-    return TryLocate(connection, places, reset, left, &located);
+    return TryLocate(connection, places, reset, deadline, &located);
   }));
   return located;
 }

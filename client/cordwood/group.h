@@ -67,6 +67,7 @@ struct GroupOptions {
 struct CommittedOffset {
   std::int64_t offset = 0;    // of the next record to read
   std::string metadata = {};  // the user's own, up to 4096 bytes
+  std::int32_t leader_epoch = -1;  // of the record before it: ConsumerRecord::leader_epoch(). -1: unknown; of what was just read the consumer fills it in
   friend bool operator==(const CommittedOffset&, const CommittedOffset&) = default;
 };
 

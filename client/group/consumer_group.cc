@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <map>
+#include <set>
 #include <string>
 #include <utility>
 
@@ -56,13 +58,20 @@ void Consumer::State::Group::PollBegan() {
 void Consumer::State::Group::PollEnded(const std::vector<ConsumerRecord>& records) {
   polling_ = false;
   const TopicPartition* last = nullptr;  // records of a batch share one
+  Place* place = nullptr;
   for (const ConsumerRecord& record : records) {
-    if (&record.topic_partition() == last) continue;
-    last = &record.topic_partition();
-    const auto found = places_.find(*last);
-    if (found == places_.end() || found->second.unhandled.has_value()) continue;
-    found->second.unhandled = Offset(record.offset());
-    unhandled_.push_back(*last);
+    if (&record.topic_partition() != last) {
+      last = &record.topic_partition();
+      const auto found = places_.find(*last);
+      place = found == places_.end() ? nullptr : &found->second;
+    }
+    if (place == nullptr) continue;
+    if (!place->unhandled.has_value()) {
+      place->unhandled = Offset(record.offset());
+      place->handled_epoch = place->read_epoch;
+      unhandled_.push_back(*last);
+    }
+    place->read_epoch = LeaderEpoch(record.leader_epoch());
   }
   member_.PollEnded();
 }
@@ -97,6 +106,7 @@ Consumer::State::Group::Partitions Consumer::State::Group::Known(const std::vect
     const auto found = places_.find(NameOf(place));
     if (found != places_.end() && found->second.place.tenure == place.tenure) known.push_back(found->first);
   }
+  std::sort(known.begin(), known.end());  // they came in order of topic ids
   return known;
 }
 
@@ -109,7 +119,9 @@ void Consumer::State::Group::Call(Consumer& self, const RebalanceCallback& callb
 
 // Those that wait for a place of theirs.
 void Consumer::State::Group::Forget(const std::vector<MemberPlace>& gone) {
-  const auto is_gone = [&](const MemberPlace& at) { return std::any_of(gone.begin(), gone.end(), [&](const MemberPlace& g) { return g.tenure == at.tenure; }); };
+  std::set<client::Tenure> tenures;
+  for (const MemberPlace& place : gone) tenures.insert(place.tenure);
+  const auto is_gone = [&](const MemberPlace& at) { return tenures.contains(at.tenure); };
   std::erase_if(waiting_, is_gone);
   std::erase_if(placed_, [&](const auto& placed) { return is_gone(placed.first); });
   std::erase_if(unplaceable_, [&](const auto& failed) { return is_gone(failed.first); });
@@ -136,14 +148,16 @@ void Consumer::State::Group::TakeRevoked(Consumer& self, const std::vector<Membe
 // The group was reset: what was not handed out is dropped, what was is not committed.
 void Consumer::State::Group::TakeMoved(const std::vector<MemberPlace>& moved) {
   if (moved.empty()) return;
+  std::map<client::Tenure, const MemberPlace*> by_tenure;
+  for (const MemberPlace& place : moved) by_tenure[place.tenure] = &place;
+  for (MemberPlace& waiting : waiting_) {
+    if (const auto place = by_tenure.find(waiting.tenure); place != by_tenure.end()) waiting = *place->second;
+  }
   std::vector<std::pair<Assignment::iterator, Offset>> sought;
   for (const MemberPlace& place : moved) {
-    for (MemberPlace& waiting : waiting_) {
-      if (waiting.tenure == place.tenure) waiting = place;
-    }
     const auto found = places_.find(NameOf(place));
     if (found == places_.end() || found->second.place.tenure != place.tenure) continue;
-    found->second = Place{.place = place, .unhandled = std::nullopt, .committed = place.offset, .told = std::nullopt, .announced = true, .placed = place.offset.has_value()};
+    found->second = Place{.place = place, .unhandled = std::nullopt, .committed = place.offset, .read_epoch = place.leader_epoch, .told = std::nullopt, .announced = true, .placed = place.offset.has_value()};
     if (!place.offset.has_value()) {
       state_.fetch.Silence({state_.assignment.at(found->first).slot});
       waiting_.push_back(place);
@@ -207,16 +221,14 @@ Result<void> Consumer::State::Group::PlaceAll(Consumer& self) {
       }
     }
   }
-  for (auto place = waiting_.begin(); place != waiting_.end();) {
-    if (place->offset.has_value()) {
-      placed_.emplace_back(*place, *place->offset);
+  for (const MemberPlace& place : std::exchange(waiting_, {})) {
+    if (place.offset.has_value()) {
+      placed_.emplace_back(place, *place.offset);
     } else if (options_.reset.kind() == Kind::kError) {
-      unplaceable_.emplace_back(*place, Error(Reason::kOffsetOutOfRange, "group " + options_.id + " has no committed offset for " + client::NameOf(NameOf(*place))));
+      unplaceable_.emplace_back(place, Error(Reason::kOffsetOutOfRange, "group " + options_.id + " has no committed offset for " + client::NameOf(NameOf(place))));
     } else {
-      ++place;
-      continue;
+      waiting_.push_back(place);
     }
-    place = waiting_.erase(place);
   }
   if (!placed_.empty() || !unplaceable_.empty()) {
     auto all = placed_;
@@ -261,7 +273,7 @@ Result<void> Consumer::State::Group::Assign(const std::vector<std::pair<MemberPl
   for (const auto& [place, offset] : placed) {
     Place& at = places_[NameOf(place)];
     if (at.place.tenure != place.tenure) {
-      at = Place{.place = place, .unhandled = std::nullopt, .committed = place.offset, .told = std::nullopt};
+      at = Place{.place = place, .unhandled = std::nullopt, .committed = place.offset, .read_epoch = place.leader_epoch, .told = std::nullopt};
       // The earliest is found again; what was the latest is committed even before the first record, or a restart would skip what came meanwhile.
       if (!place.offset.has_value() && options_.reset.kind() == Kind::kEarliest) at.committed = offset;
     }
@@ -299,35 +311,41 @@ void Consumer::State::Group::AskOffsets() {
 // What a partition's own answer refuses is asked again later if that may help.
 void Consumer::State::Group::TakeOffsets(const v1::ListOffsetsResponse& response) {
   bool again = response.answers_size() != static_cast<int>(asked_.size());
-  for (int i = 0; i < response.answers_size() && !again; ++i) {
-    const MemberPlace& place = asked_[static_cast<std::size_t>(i)];
-    const auto waiting = std::find_if(waiting_.begin(), waiting_.end(), [&](const MemberPlace& at) { return at.tenure == place.tenure; });
-    if (waiting == waiting_.end() || waiting->offset.has_value()) continue;
-    const auto& answer = response.answers(i);
-    const Status status = Annotate(client::FromEntryError(answer.error()), client::NameOf(NameOf(place)));
-    if (client::IsRetriable(status) || client::IsUnknownTopic(status)) {  // what is gone the group takes away
-      ask_after_ = Now() + ask_backoff_.Next();
-      continue;
+  std::map<client::Tenure, const OffsetAnswer*> answers;
+  for (int i = 0; i < response.answers_size() && !again; ++i) answers[asked_[static_cast<std::size_t>(i)].tenure] = &response.answers(i);
+  for (const MemberPlace& place : std::exchange(waiting_, {})) {
+    const auto answer = answers.find(place.tenure);
+    if (answer != answers.end() && !place.offset.has_value()) {
+      if (TakeOffset(place, *answer->second)) continue;
+      again = true;
     }
-    const PartitionOffsets log{answer.log_start(), answer.high_watermark()};
-    const cordwood::Position position = options_.reset.kind() == Kind::kEarliest ? Position::Start()
-                                        : options_.reset.kind() == Kind::kLatest ? Position::End()
-                                                                                 : Position::From(Timestamp());
-    const StatusOr<Offset> offset = status.ok() ? client::OffsetOf(position, log, OffsetReset::kError, answer.offset()) : status;
-    if (offset.ok()) {
-      placed_.emplace_back(place, *offset);
-    } else {
-      unplaceable_.emplace_back(place, offset.status());
-    }
-    waiting_.erase(waiting);
+    waiting_.push_back(place);
   }
   if (again) ask_after_ = Now() + ask_backoff_.Next();
+}
+
+// False: to be asked again.
+bool Consumer::State::Group::TakeOffset(const MemberPlace& place, const OffsetAnswer& answer) {
+  const Status status = Annotate(client::FromEntryError(answer.error()), client::NameOf(NameOf(place)));
+  if (client::IsRetriable(status) || client::IsUnknownTopic(status)) return false;  // what is gone the group takes away
+  const PartitionOffsets log{answer.log_start(), answer.high_watermark()};
+  const cordwood::Position position = options_.reset.kind() == Kind::kEarliest ? Position::Start()
+                                      : options_.reset.kind() == Kind::kLatest ? Position::End()
+                                                                               : Position::From(Timestamp());
+  const StatusOr<Offset> offset = status.ok() ? client::OffsetOf(position, log, OffsetReset::kError, answer.offset()) : status;
+  if (offset.ok()) {
+    placed_.emplace_back(place, *offset);
+  } else {
+    unplaceable_.emplace_back(place, offset.status());
+  }
+  return true;
 }
 
 bool Consumer::State::Group::Reset(const TopicPartition& partition, const client::ReadAhead::Failed& failure) {
   if (options_.reset.kind() == Kind::kError || failure.log_start.value() < 0) return false;
   const auto found = places_.find(partition);
   if (found == places_.end()) return false;
+  found->second.read_epoch = kNoLeaderEpoch;
   if (options_.reset.kind() != Kind::kByDuration) {
     state_.SeekTo({{state_.assignment.find(partition), options_.reset.kind() == Kind::kEarliest ? failure.log_start : failure.high_watermark}});
     return true;
@@ -344,6 +362,7 @@ void Consumer::State::Group::Sought(const TopicPartition& partition) {
   const auto found = places_.find(partition);
   if (found == places_.end()) return;
   found->second.unhandled.reset();
+  found->second.read_epoch = kNoLeaderEpoch;
   found->second.placed = true;
   std::erase_if(waiting_, [&](const MemberPlace& at) { return at.tenure == found->second.place.tenure; });
 }

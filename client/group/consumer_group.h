@@ -56,6 +56,8 @@ class Consumer::State::Group {
     client::MemberPlace place;
     std::optional<Offset> unhandled;  // the first that the last Poll() gave and nobody marked; nullopt: the position is next
     std::optional<Offset> committed;  // asked for, not always answered
+    LeaderEpoch handled_epoch = kNoLeaderEpoch;  // of the record before `unhandled`
+    LeaderEpoch read_epoch = kNoLeaderEpoch;     // of the one before the position
     std::optional<Offset> told;       // the position that the coordinator knows
     bool announced = false;           // on_assigned was called
     bool placed = true;               // false: where it begins is not known, its position means nothing
@@ -72,7 +74,7 @@ class Consumer::State::Group {
   void TakeLost(Consumer& self, const std::vector<client::MemberPlace>& lost);
   void TakeRevoked(Consumer& self, const std::vector<client::MemberPlace>& revoked);
   void TakeMoved(const std::vector<client::MemberPlace>& moved);
-  // What of these the application knows.
+  // What of these the application knows, ascending.
   Partitions Known(const std::vector<client::MemberPlace>& places) const;
   void Forget(const std::vector<client::MemberPlace>& gone);
   void Remove(const Partitions& partitions);
@@ -82,16 +84,19 @@ class Consumer::State::Group {
   Result<void> PlaceAll(Consumer& self);
   Result<void> Assign(const std::vector<std::pair<client::MemberPlace, Offset>>& placed);
   void AskOffsets();
+  using OffsetAnswer = v1::ListOffsetsResponse::Answer;
   void TakeOffsets(const v1::ListOffsetsResponse& response);
+  bool TakeOffset(const client::MemberPlace& place, const OffsetAnswer& answer);
   void Fail(const client::MemberPlace& place, const Status& why);
 
   // consumer_subscription.cc.
   Offset PositionOf(const TopicPartition& partition, const Place& place) const;
   // What automatic commits would say; nullopt: nothing new.
   std::optional<Offset> CommittableOf(const TopicPartition& partition, const Place& place) const;
-  static client::MemberCommitEntry EntryOf(Place* place, Offset offset);
+  // `leader_epoch` as the user says; kNoLeaderEpoch: as it was read, where that is known.
+  client::MemberCommitEntry EntryOf(const TopicPartition& partition, Place* place, Offset offset, LeaderEpoch leader_epoch = kNoLeaderEpoch) const;
   Future<void> Send(std::vector<client::MemberCommitEntry> entries, Partitions names);
-  void CommitAutomatically(const Partitions* only);
+  void CommitAutomatically(const Partitions* only);  // `only` ascending; nullptr: all
   bool anything_to_commit() const;
   void TellProgress();
 

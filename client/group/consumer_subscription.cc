@@ -50,9 +50,14 @@ std::optional<Offset> Consumer::State::Group::CommittableOf(const TopicPartition
   return place.committed == offset ? std::nullopt : std::optional(offset);
 }
 
-client::MemberCommitEntry Consumer::State::Group::EntryOf(Place* place, Offset offset) {
+client::MemberCommitEntry Consumer::State::Group::EntryOf(const TopicPartition& partition, Place* place, Offset offset, LeaderEpoch leader_epoch) const {
   place->committed = offset;
-  return {place->place.at, place->place.tenure, offset, kNoLeaderEpoch, place->place.position_epoch, ""};
+  if (leader_epoch == kNoLeaderEpoch && offset == place->unhandled) {
+    leader_epoch = place->handled_epoch;
+  } else if (leader_epoch == kNoLeaderEpoch && offset == PositionOf(partition, *place)) {
+    leader_epoch = place->read_epoch;
+  }
+  return {place->place.at, place->place.tenure, offset, leader_epoch, place->place.position_epoch, ""};
 }
 
 bool Consumer::State::Group::anything_to_commit() const {
@@ -63,7 +68,9 @@ void Consumer::State::Group::Mark(const ConsumerRecord& record) {
   const auto found = places_.find(record.topic_partition());
   if (found == places_.end() || !found->second.unhandled.has_value()) return;
   const Offset next = std::min(Offset(record.offset() + 1), PositionOf(found->first, found->second));
-  found->second.unhandled = std::max(*found->second.unhandled, next);
+  if (next <= *found->second.unhandled) return;
+  found->second.unhandled = next;
+  found->second.handled_epoch = LeaderEpoch(record.leader_epoch());
 }
 
 Future<void> Consumer::State::Group::Commit() {
@@ -73,7 +80,7 @@ Future<void> Consumer::State::Group::Commit() {
     place.unhandled.reset();
     const auto offset = CommittableOf(partition, place);
     if (!offset.has_value()) continue;
-    entries.push_back(EntryOf(&place, *offset));
+    entries.push_back(EntryOf(partition, &place, *offset));
     names.push_back(partition);
   }
   unhandled_.clear();
@@ -86,7 +93,7 @@ Future<void> Consumer::State::Group::Commit(const std::map<TopicPartition, Commi
   for (const auto& [partition, offset] : offsets) {
     const auto found = places_.find(partition);
     // Without a tenure it is refused as one that is gone.
-    entries.push_back(found == places_.end() ? client::MemberCommitEntry{} : EntryOf(&found->second, Offset(offset.offset)));
+    entries.push_back(found == places_.end() ? client::MemberCommitEntry{} : EntryOf(partition, &found->second, Offset(offset.offset), LeaderEpoch(offset.leader_epoch)));
     entries.back().metadata = offset.metadata;
     names.push_back(partition);
   }
@@ -119,7 +126,7 @@ void Consumer::State::Group::CommitAutomatically(const Partitions* only) {
   for (auto& [partition, place] : places_) {
     if (again) place.committed.reset();  // which of them failed is not known
     if (only != nullptr && !std::binary_search(only->begin(), only->end(), partition)) continue;
-    if (const auto offset = CommittableOf(partition, place)) entries.push_back(EntryOf(&place, *offset));
+    if (const auto offset = CommittableOf(partition, place)) entries.push_back(EntryOf(partition, &place, *offset));
   }
   if (entries.empty()) return;
   automatic_->under_way = true;

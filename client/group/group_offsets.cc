@@ -2,7 +2,7 @@
 // The unary calls of Groups.
 #include "client/group/group_offsets.h"
 
-#include <algorithm>
+#include <set>
 
 #include "client/consumer_offsets.h"
 #include "client/retry.h"
@@ -19,6 +19,8 @@ Status ErrorOf(v1::Reason reason, const std::string& message) {
   return FromEntryError(error);
 }
 
+std::int32_t EpochOf(const v1::OffsetEntry& entry) { return entry.has_leader_epoch() ? entry.leader_epoch() : kNoLeaderEpoch.value(); }
+
 }  // namespace
 
 StatusOr<std::vector<std::optional<CommittedOffset>>> GroupOffsets::Fetch(const std::vector<TopicPartition>& partitions) {
@@ -26,7 +28,8 @@ StatusOr<std::vector<std::optional<CommittedOffset>>> GroupOffsets::Fetch(const 
   if (partitions.empty()) return offsets;
   v1::FetchOffsetsRequest request;
   request.set_group(group_);
-  for (const TopicPartition& partition : partitions) {
+  const std::set<TopicPartition> asked(partitions.begin(), partitions.end());  // each once
+  for (const TopicPartition& partition : asked) {
     auto* topic = request.add_topics();
     topic->set_topic(partition.topic);
     topic->add_partitions(partition.partition);
@@ -35,13 +38,17 @@ StatusOr<std::vector<std::optional<CommittedOffset>>> GroupOffsets::Fetch(const 
   CORDWOOD_RETURN_IF_ERROR(Retry(connection_, [&](absl::Duration left) {
     return CallUnary<v1::Groups>(connection_.broker, &v1::Groups::Stub::FetchOffsets, request, &response, left);
   }));
-  if (response.answers_size() != static_cast<int>(partitions.size())) return Error(Reason::kUnknownServerError, "FetchOffsets answered another number of partitions");
-  for (std::size_t i = 0; i < partitions.size(); ++i) {
-    const auto& answer = response.answers(static_cast<int>(i));
-    CORDWOOD_RETURN_IF_ERROR(Annotate(ErrorOf(answer.reason(), answer.message()), NameOf(partitions[i])));
-    position_epochs_[partitions[i]] = answer.committed().position_epoch();
-    offsets.emplace_back(answer.has_committed() ? std::optional(CommittedOffset{answer.committed().offset(), answer.committed().metadata()}) : std::nullopt);
+  if (response.answers_size() != static_cast<int>(asked.size())) return Error(Reason::kUnknownServerError, "FetchOffsets answered another number of partitions");
+  std::map<TopicPartition, std::optional<CommittedOffset>> found;
+  auto answer = response.answers().begin();
+  for (const TopicPartition& partition : asked) {
+    CORDWOOD_RETURN_IF_ERROR(Annotate(ErrorOf(answer->reason(), answer->message()), NameOf(partition)));
+    position_epochs_[partition] = answer->committed().position_epoch();
+    const v1::OffsetEntry& committed = answer->committed();
+    found[partition] = answer->has_committed() ? std::optional(CommittedOffset{committed.offset(), committed.metadata(), EpochOf(committed)}) : std::nullopt;
+    ++answer;
   }
+  for (const TopicPartition& partition : partitions) offsets.push_back(found.at(partition));
   return offsets;
 }
 
@@ -61,6 +68,7 @@ Status GroupOffsets::Commit(const std::map<TopicPartition, CommittedOffset>& off
     entry->set_offset(offset.offset);
     entry->set_position_epoch(position_epochs_.at(partition));
     entry->set_metadata(offset.metadata);
+    if (offset.leader_epoch != kNoLeaderEpoch.value()) entry->set_leader_epoch(offset.leader_epoch);
   }
   v1::CommitOffsetsResponse response;
   CORDWOOD_RETURN_IF_ERROR(Retry(connection_, [&](absl::Duration left) {

@@ -114,6 +114,24 @@ TEST_F(GroupConsumerTest, WhatIsGivenUpIsCommittedFirst) {
   EXPECT_THAT(values_, ElementsAre("a0", "a1", "b0", "b1"));  // none came twice
 }
 
+// Names and ids of topics are not in one order.
+TEST_F(GroupConsumerTest, WhatIsGivenUpOfManyTopicsIsCommittedFirst) {
+  std::vector<std::string> topics;
+  std::multiset<std::string> once;
+  for (int i = 0; i < 8; ++i) {
+    topics.push_back("moves-" + std::to_string(i));
+    CreateTopic(topics.back(), 1);
+    Append(topics.back(), {topics.back()});
+    once.insert(topics.back());
+  }
+  consumer_options_.group.auto_commit_interval = std::chrono::hours(1);
+  Consumer first = Member(topics);
+  ASSERT_TRUE(PollUntil({&first}, [&] { return values_ == once; }));
+  Consumer second = Member(topics);
+  ASSERT_TRUE(PollUntilShared({&first, &second}, 4));
+  for (const TopicPartition& partition : second.assignment()) EXPECT_EQ(CommittedAt(0, partition.topic), 1) << partition.topic;
+}
+
 TEST_F(GroupConsumerTest, CallbacksRunWithinPollWithTheConsumerAtHand) {
   std::vector<std::string> seen;
   const auto note = [&seen](const char* what) {
@@ -275,6 +293,32 @@ TEST_F(GroupConsumerTest, ACommitForAForeignPartitionIsRefusedAndTheOthersCount)
   EXPECT_THAT(refused.error().message(), HasSubstr("other-3"));
   EXPECT_EQ(NewConsumer().Committed({At()}).value()[0], (CommittedOffset{1, "note"}));
   EXPECT_EQ(consumer.Commit({{At(), {99, ""}}}).error().code(), Errc::kOffsetOutOfRange);
+}
+
+TEST_F(GroupConsumerTest, ACommitSaysTheLeaderEpochOfWhatWasRead) {
+  Append("t", {"0", "1", "2"});
+  consumer_options_.records_max = 2;
+  consumer_options_.group.auto_commit = false;
+  Consumer consumer = Member();
+  std::vector<ConsumerRecord> records;
+  ASSERT_TRUE(WaitUntil([&] { return !(records = consumer.Poll(milliseconds(50)).value()).empty(); }));
+  const auto committed = [this] { return NewConsumer().Committed({At(), At()}).value()[1].value(); };
+  ASSERT_TRUE(consumer.Commit().ok());
+  EXPECT_EQ(committed().leader_epoch, records.back().leader_epoch());
+  ASSERT_TRUE(consumer.Commit({{At(), {1, "", 7}}}).ok());
+  EXPECT_EQ(committed(), (CommittedOffset{1, "", 7}));
+}
+
+TEST_F(GroupConsumerTest, LargeMetadataIsNotTheEndOfAMember) {
+  CreateTopic("wide", 300);
+  Consumer consumer = Member({"wide"});
+  ASSERT_TRUE(PollUntilShared({&consumer}, 300));
+  std::map<TopicPartition, CommittedOffset> offsets;
+  for (int p = 0; p < 300; ++p) offsets[{"wide", p}] = {0, std::string(4096, 'm')};
+  EXPECT_TRUE(consumer.Commit(offsets).ok());
+  offsets[{"wide", 0}].metadata += 'm';
+  EXPECT_EQ(consumer.Commit(offsets).error().code(), Errc::kOffsetMetadataTooLarge);
+  EXPECT_TRUE(consumer.Poll(milliseconds(0)).ok());
 }
 
 TEST_F(GroupConsumerTest, WithoutAGroupNobodySubscribes) {

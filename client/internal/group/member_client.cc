@@ -16,6 +16,18 @@ constexpr char kJoin[] = "/cordwood.v1.Groups/Join";
 
 absl::Duration Now() { return Clock::System().Monotonic(); }
 
+// Of a commit in many messages.
+struct GatheredCommit {
+  void Take(std::size_t first, std::vector<Status> statuses) {
+    std::move(statuses.begin(), statuses.end(), entries.begin() + static_cast<std::ptrdiff_t>(first));
+    if (--missing == 0) callback(std::move(entries));
+  }
+
+  std::vector<Status> entries;
+  std::size_t missing = 0;
+  MemberClient::CommitCallback callback;
+};
+
 }  // namespace
 
 MemberClient::MemberClient(ClientLoop& loop, BrokerConnection& connection, MemberCoreOptions options, MemberEvents events)
@@ -89,10 +101,23 @@ void MemberClient::Taken(std::vector<MemberPlace> moved) {
 
 void MemberClient::Commit(std::vector<MemberCommitEntry> entries, CommitCallback callback) {
   loop_.Post([this, entries = std::move(entries), callback = std::move(callback)]() mutable {
-    const std::size_t count = entries.size();
-    const StatusOr<std::uint64_t> seq = core_.Commit(std::move(entries), Now());
-    if (!seq.ok()) return callback(std::vector<Status>(count, seq.status()));
-    callbacks_.emplace(*seq, std::move(callback));
+    const auto gathered = std::make_shared<GatheredCommit>();
+    gathered->entries.resize(entries.size());
+    gathered->callback = std::move(callback);
+    std::size_t first = 0;
+    std::vector<std::vector<MemberCommitEntry>> messages = InMessages(std::move(entries));
+    gathered->missing = messages.size();
+    for (std::vector<MemberCommitEntry>& message : messages) {
+      const std::size_t count = message.size();
+      const auto take = [gathered, first](std::vector<Status> statuses) { gathered->Take(first, std::move(statuses)); };
+      const StatusOr<std::uint64_t> seq = core_.Commit(std::move(message), Now());
+      if (seq.ok()) {
+        callbacks_.emplace(*seq, take);
+      } else {
+        take(std::vector<Status>(count, seq.status()));
+      }
+      first += count;
+    }
     Pump();
   });
 }
@@ -146,6 +171,7 @@ void MemberClient::FollowMoved() {
   if (!leader.has_value()) return;
   call_.Reset();
   core_.StreamEnded(TransportError("another broker coordinates the group now"), Now());
+  Reopen(backoff_.Next());  // brokers that do not agree may name one another in turn
   if (leader->host().empty()) return connection_.MoveOn(channel_);
   elsewhere_ = std::make_unique<BrokerConnection>(std::vector{leader->host() + ":" + std::to_string(leader->port())}, connection_.options());
 }
@@ -186,8 +212,12 @@ void MemberClient::Broken(const Status& status) {
       connection_.MoveOn(channel_);
     }
   }
-  if (!core_.wants_stream() || reopen_timer_ != 0) return;
-  reopen_timer_ = loop_.After(std::max(backoff_.Next(), RetryAfter(status)), [this] {
+  if (core_.wants_stream()) Reopen(std::max(backoff_.Next(), RetryAfter(status)));
+}
+
+void MemberClient::Reopen(absl::Duration after) {
+  if (reopen_timer_ != 0) return;
+  reopen_timer_ = loop_.After(after, [this] {
     reopen_timer_ = 0;
     Pump();
   });

@@ -74,6 +74,7 @@ class MemberClient {
   void OpenStream();
   void SendMessages();
   void Broken(const Status& status);
+  void Reopen(absl::Duration after);
   void FollowMoved();
   void Tell();
   void ArmTimer();

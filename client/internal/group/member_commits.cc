@@ -8,6 +8,27 @@
 #include "cordwood/v1/log.pb.h"
 
 namespace cordwood::client {
+namespace {
+
+constexpr std::size_t kEntryBytes = 128;             // without metadata; really less
+constexpr std::size_t kCommitBytesMax = 768 * 1024;  // a message of Groups has at most 1 MiB and 10 000 entries
+
+}  // namespace
+
+std::vector<std::vector<MemberCommitEntry>> InMessages(std::vector<MemberCommitEntry> entries) {
+  std::vector<std::vector<MemberCommitEntry>> messages(1);
+  std::size_t bytes = 0;
+  for (MemberCommitEntry& entry : entries) {
+    const std::size_t size = kEntryBytes + std::min(entry.metadata.size(), kCommitMetadataBytesMax);
+    if (bytes + size > kCommitBytesMax) {
+      messages.emplace_back();
+      bytes = 0;
+    }
+    bytes += size;
+    messages.back().push_back(std::move(entry));
+  }
+  return messages;
+}
 
 StatusOr<std::uint64_t> MemberCore::Commit(std::vector<MemberCommitEntry> entries, absl::Duration now) {
   if (commits_.size() >= kCommitsPendingMax) {
@@ -21,6 +42,10 @@ StatusOr<std::uint64_t> MemberCore::Commit(std::vector<MemberCommitEntry> entrie
     Held* held = Live(entries[i].at, entries[i].tenure);
     if (held == nullptr) {
       commit.refused[i] = Error(Reason::kStaleMemberEpoch, "the partition is no longer this member's" + (reason_.empty() ? "" : " (" + reason_ + ")"));
+      continue;
+    }
+    if (const std::size_t size = entries[i].metadata.size(); size > kCommitMetadataBytesMax) {
+      commit.refused[i] = Error(Reason::kOffsetMetadataTooLarge, "metadata of " + std::to_string(size) + " bytes, at most " + std::to_string(kCommitMetadataBytesMax));
       continue;
     }
     commit.asked.push_back(i);
@@ -68,10 +93,12 @@ void MemberCore::FailCommits(const Status& why) {
   commits_.clear();
 }
 
-bool MemberCore::HasCommits(Tenure tenure) const {
-  return std::any_of(commits_.begin(), commits_.end(), [tenure](const PendingCommit& commit) {
-    return std::any_of(commit.asked.begin(), commit.asked.end(), [&](std::size_t index) { return commit.entries[index].tenure == tenure; });
-  });
+std::set<Tenure> MemberCore::WithCommits() const {
+  std::set<Tenure> tenures;
+  for (const PendingCommit& commit : commits_) {
+    for (const std::size_t index : commit.asked) tenures.insert(commit.entries[index].tenure);
+  }
+  return tenures;
 }
 
 }  // namespace cordwood::client

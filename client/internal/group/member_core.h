@@ -8,6 +8,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -33,6 +34,9 @@ struct MemberCoreOptions {
 
 inline constexpr std::size_t kCommitsPendingMax = 1'000;
 
+// In order, each as much as one commit may have; at least one.
+std::vector<std::vector<MemberCommitEntry>> InMessages(std::vector<MemberCommitEntry> entries);
+
 // Drive it: feed events; after each, send NextMessage() until there is none, take what is there to take, and look again at next_wake().
 //
 // Life of a partition: new (given by a target) -> taken (by the application) -> revoking -> giving up (the application was told) -> draining (its
@@ -51,7 +55,8 @@ class MemberCore {
   void GaveUp(const std::vector<MemberPlace>& revoked);
   void Taken(const std::vector<MemberPlace>& moved);
   void Progressed(const GroupPartition& at, Offset position, bool paused);
-  // Its answer comes in TakeAnswers(). LIMIT_EXCEEDED: kCommitsPendingMax wait already.
+  // As much as a message may have: see InMessages(). Its answer comes in TakeAnswers(); an entry is refused that is not this member's (STALE_MEMBER_EPOCH) or says too
+  // much (OFFSET_METADATA_TOO_LARGE). LIMIT_EXCEEDED: kCommitsPendingMax wait already.
   StatusOr<std::uint64_t> Commit(std::vector<MemberCommitEntry> entries, absl::Duration now);
   std::vector<MemberCommitAnswer> TakeAnswers() { return std::exchange(answers_, {}); }
   // When its commits are answered; a static member keeps its slot for the session timeout.
@@ -115,7 +120,7 @@ class MemberCore {
   void Lose(HeldMap::iterator held);
   void Release(HeldMap::iterator held);
   void ReleaseDrained();
-  bool HasCommits(Tenure tenure) const;
+  std::set<Tenure> WithCommits() const;
   // All that this incarnation had is lost.
   void Drop(const Status& why);
   void Begin();

@@ -516,6 +516,22 @@ TEST_F(MemberCoreTest, AnotherSubscriptionIsSaidOnTheStreamOrWithTheNextJoin) {
   EXPECT_EQ(Open().subscription().pattern(), "a.*");
 }
 
+TEST_F(MemberCoreTest, ItJoinsAnotherCoordinatorAsItWasAndSaysAgainWhatWasNotAnswered) {
+  Settle();
+  Commit(0, 11);
+  Sent();
+  for (const Status& why : {TransportError("another broker coordinates the group now"), Error(Reason::kNotCoordinator, "not here")}) {
+    End(why);
+    const v1::JoinRequest join = Open();
+    EXPECT_EQ(join.member_id(), "m1");
+    EXPECT_EQ(join.member_epoch(), 1);
+    EXPECT_THAT(Owned(join.owned()), ElementsAre(0, 1));
+    Welcome(1);
+    EXPECT_EQ(SentOne().commit().entries(0).offset(), 11);
+  }
+  EXPECT_TRUE(core_.TakeChanges().lost.empty());
+}
+
 TEST_F(MemberCoreTest, MovedNamesTheOtherCoordinator) {
   Settle();
   v1::CoordinatorMessage message;

@@ -21,6 +21,7 @@ Status BadPartition() { return Error(Reason::kMalformedRequest, "the coordinator
 void MemberCore::Place(Held* held, const v1::AssignedPartition& assigned) {
   held->place.topic = assigned.topic();
   held->place.offset = assigned.has_offset() ? std::optional(Offset(assigned.offset())) : std::nullopt;
+  held->place.leader_epoch = assigned.has_leader_epoch() ? std::max(LeaderEpoch(assigned.leader_epoch()), kNoLeaderEpoch) : kNoLeaderEpoch;
   held->place.position_epoch = assigned.position_epoch();
   held->place.end = assigned.has_end() ? std::optional(Offset(assigned.end())) : std::nullopt;
 }
@@ -109,7 +110,10 @@ void MemberCore::Release(HeldMap::iterator held) {
   Held again;
   again.place = held->second.place;
   again.place.tenure = ++last_tenure_;
-  if (held->second.committed.has_value()) again.place.offset = held->second.committed;
+  if (held->second.committed.has_value()) {
+    again.place.offset = held->second.committed;
+    again.place.leader_epoch = kNoLeaderEpoch;
+  }
   again.committed = held->second.committed;
   held->second = std::move(again);
 }
@@ -150,9 +154,12 @@ void MemberCore::GaveUp(const std::vector<MemberPlace>& revoked) {
 }
 
 void MemberCore::ReleaseDrained() {
+  const auto drains = [](const auto& entry) { return entry.second.state == State::kDraining; };
+  if (std::none_of(held_.begin(), held_.end(), drains)) return;
+  const std::set<Tenure> busy = WithCommits();
   for (auto held = held_.begin(); held != held_.end();) {
     const auto now = held++;
-    if (now->second.state == State::kDraining && !HasCommits(now->second.place.tenure)) Release(now);
+    if (drains(*now) && !busy.contains(now->second.place.tenure)) Release(now);
   }
 }
 

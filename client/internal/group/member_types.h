@@ -28,6 +28,7 @@ struct MemberPlace {
   std::string topic;
   Tenure tenure = 0;
   std::optional<Offset> offset;  // committed: the next record to read
+  LeaderEpoch leader_epoch = kNoLeaderEpoch;  // of the record before it
   std::uint32_t position_epoch = 0;
   std::optional<Offset> end;     // replay jobs: exclusive
 };
@@ -48,6 +49,8 @@ struct MemberCommitEntry {
   std::uint32_t position_epoch = 0;
   std::string metadata;
 };
+inline constexpr std::size_t kCommitMetadataBytesMax = 4096;
+
 struct MemberCommitAnswer {
   std::uint64_t seq = 0;
   std::vector<Status> entries;  // as they were given to Commit()
