@@ -136,6 +136,27 @@ TEST_F(GroupsTest, OffsetsOfReadersWithoutMembershipAreKeptAndUnknownOnesAreNone
   EXPECT_EQ(response->answers(3).reason(), v1::UNKNOWN_TOPIC_OR_PARTITION);
 }
 
+TEST_F(GroupsTest, AnAnswerIsNotLongerThanWhatIsAskedAbout) {
+  EXPECT_EQ(Commit("g", {Entry("t", 0, 1)}), "");
+  const auto asked = [&](int topics, const std::vector<std::int32_t>& partitions) {
+    v1::FetchOffsetsRequest request;
+    request.set_group("g");
+    for (int i = 0; i < topics; ++i) {
+      request.add_topics()->set_topic("t");
+      for (const std::int32_t partition : partitions) request.mutable_topics(i)->add_partitions(partition);
+    }
+    const auto response = Call(&v1::Groups::Stub::FetchOffsets, request);
+    return response.ok() ? std::to_string(response->answers_size()) : std::string(ReasonName(ReasonOf(response.status())));
+  };
+  EXPECT_EQ(asked(1, {}), "1");
+  EXPECT_EQ(asked(1, {0, 1}), "2");
+  EXPECT_EQ(asked(1, {0, 0}), "INVALID_REQUEST");
+  EXPECT_EQ(asked(2, {}), "INVALID_REQUEST");
+  EXPECT_EQ(asked(2, {1}), "INVALID_REQUEST");
+  EXPECT_EQ(asked(1, std::vector<std::int32_t>(1'000'000, 0)), "RECORD_LIST_TOO_LARGE");
+  EXPECT_EQ(asked(10'001, {}), "RECORD_LIST_TOO_LARGE");
+}
+
 TEST_F(GroupsTest, WhatCannotBeCommittedIsRefusedByTheEntry) {
   v1::OffsetEntry large = Entry("t", 0, 1);
   large.set_metadata(std::string(4097, 'm'));

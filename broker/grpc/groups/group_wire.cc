@@ -9,6 +9,7 @@
 #include <map>
 #include <utility>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "storage/base/names.h"
 
@@ -121,6 +122,7 @@ StatusOr<std::vector<std::pair<TopicPartition, MemberProgress>>> ProgressOf(cons
   std::vector<std::pair<TopicPartition, MemberProgress>> all;
   for (const v1::MemberProgress& progress : heartbeat.progress()) {
     CORDWOOD_ASSIGN_OR_RETURN(const TopicPartition at, PartitionOf(progress.topic_id(), progress.partition()));
+    if (progress.position() < 0) return Invalid(absl::StrCat("a position of ", progress.position(), " is below 0"));
     all.emplace_back(at, MemberProgress{Offset(progress.position()), progress.paused()});
   }
   return all;
@@ -255,6 +257,21 @@ void AnswerTopic(const v1::TopicPartitions& asked, const TopicImage& topic, cons
 }
 
 }  // namespace
+
+Status CheckAsked(const v1::FetchOffsetsRequest& request) {
+  constexpr std::int32_t kWhole = -1;
+  std::size_t named = 0;
+  for (const v1::TopicPartitions& topic : request.topics()) named += static_cast<std::size_t>(std::max(topic.partitions_size(), 1));
+  if (named > kFetchOffsetsMax) return Error(Reason::kRecordListTooLarge, absl::StrCat(named, " partitions in one request, at most ", kFetchOffsetsMax));
+  absl::flat_hash_set<std::pair<std::string_view, std::int32_t>> seen;
+  for (const v1::TopicPartitions& topic : request.topics()) {
+    const std::string_view key = topic.topic_id().empty() ? topic.topic() : topic.topic_id();
+    const auto is_new = [&](std::int32_t partition) { return seen.emplace(key, partition).second; };
+    if (topic.partitions().empty() ? is_new(kWhole) : std::all_of(topic.partitions().begin(), topic.partitions().end(), is_new)) continue;
+    return Invalid("a topic or partition is named twice");
+  }
+  return absl::OkStatus();
+}
 
 v1::FetchOffsetsResponse AnswerOf(const v1::FetchOffsetsRequest& request, const FetchedOffsets& offsets, const ClusterImage& image) {
   v1::FetchOffsetsResponse response;

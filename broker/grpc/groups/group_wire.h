@@ -16,6 +16,7 @@ namespace cordwood::broker {
 
 inline constexpr std::size_t kGroupMessageBytesMax = 1024 * 1024;
 inline constexpr int kCommitEntriesMax = 10'000;
+inline constexpr std::size_t kFetchOffsetsMax = 10'000;  // partitions, or topics as a whole, in one request
 inline constexpr std::int64_t kDefaultRebalanceTimeoutMs = 300'000;
 
 // MALFORMED_REQUEST for bytes that are no such message.
@@ -34,6 +35,8 @@ StatusOr<GroupSubscription> SubscriptionOf(const v1::Subscription& subscription)
 StatusOr<CommitOffsets> CommitOf(const v1::CommitOffsetsRequest& request, const ClusterImage& image, std::vector<std::uint32_t>& places,
                                  v1::CommitOffsetsResponse& response);
 void AddCommitError(std::uint32_t entry, const Status& status, google::protobuf::RepeatedPtrField<v1::CommitError>& errors);
+// RECORD_LIST_TOO_LARGE; INVALID_REQUEST: something is named twice. So an answer is not longer than what is asked about.
+Status CheckAsked(const v1::FetchOffsetsRequest& request);
 v1::FetchOffsetsResponse AnswerOf(const v1::FetchOffsetsRequest& request, const FetchedOffsets& offsets, const ClusterImage& image);
 
 // Of everything but EndStream. `interval_ms`, `session_ms`: for Welcome.

@@ -46,6 +46,7 @@ void OffsetsDoor::OnCommitted(const StatusOr<std::vector<Status>>& entries) {
 
 Status OffsetsDoor::Fetch(grpc::ByteBuffer bytes) {
   CORDWOOD_RETURN_IF_ERROR(ParseMessage(std::move(bytes), request_));
+  CORDWOOD_RETURN_IF_ERROR(CheckAsked(request_));
   doors_.driver().Fetch(request_.group(), Later(&OffsetsDoor::OnFetched));
   return absl::OkStatus();
 }

@@ -30,8 +30,9 @@ Status GroupAdminHandler::WithNearestName(const Status& status, const std::strin
   if (ReasonOf(status) != Reason::kGroupIdNotFound) return status;
   std::string message = "no group \"" + group + "\"";
   std::vector<std::string> names;
-  if (const auto groups = lag_.List(); groups.ok()) {
-    for (const GroupSummary& known : *groups) names.push_back(known.group);
+  if (groups_.measures().groups.value() <= kGroupsSuggestedFromMax) {
+    const auto groups = lag_.List();
+    for (const GroupSummary& known : groups.ok() ? *groups : std::vector<GroupSummary>()) names.push_back(known.group);
   }
   if (const auto nearest = NearestName(group, names)) message += "; did you mean \"" + *nearest + "\"?";
   return Error(Reason::kGroupIdNotFound, std::move(message));

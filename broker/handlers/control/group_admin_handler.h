@@ -15,9 +15,10 @@ namespace cordwood::broker {
 
 inline constexpr absl::Duration kResetConfirmDefault = absl::Seconds(5);
 inline constexpr absl::Duration kResetConfirmMax = absl::Seconds(60);
+inline constexpr std::int64_t kGroupsSuggestedFromMax = 1'000;  // among more of them no near name is looked for: they are listed on the driver's thread
 inline constexpr int kResetsWaitingMax = 4;  // for their owners; each holds one of the threads of all control calls
 
-// Errors: INVALID_GROUP_ID; GROUP_ID_NOT_FOUND, with the nearest name; as GroupDriver's and PlanReset's.
+// Errors: INVALID_GROUP_ID; GROUP_ID_NOT_FOUND, with the nearest name where groups are few; as GroupDriver's and PlanReset's.
 // Threading: safe from any thread that may block on the disk, on shards and on the groups' driver: never a network or shard thread.
 class GroupAdminHandler {
  public:

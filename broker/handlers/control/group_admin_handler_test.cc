@@ -73,6 +73,12 @@ TEST_F(GroupAdminTest, ANameThatIsNearlyRightIsAnsweredWithTheRightOne) {
   EXPECT_THAT(MessageOf(Delete("biling")), HasSubstr("did you mean \"billing\"?"));
 }
 
+TEST_F(GroupAdminTest, AmongManyGroupsNoNearNameIsLookedFor) {
+  for (std::int64_t i = 0; i < kGroupsSuggestedFromMax; ++i) driver_->Commit("other" + std::to_string(i), CommitOf(0, At("t", 0), 0), [](const auto&) {});
+  CommitAt("billing");
+  EXPECT_EQ(MessageOf(Describe("biling").status()), "no group \"biling\"");
+}
+
 TEST_F(GroupAdminTest, AGroupIdHasOneTo255Bytes) {
   for (const std::string& group : {std::string(), std::string(256, 'g')}) {
     EXPECT_EQ(ReasonOf(Describe(group).status()), Reason::kInvalidGroupId);
