@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <numeric>
 #include <tuple>
+#include <utility>
 
 namespace cordwood::broker {
 
@@ -22,6 +23,16 @@ GroupMeasure MeasureOf(const GroupSnapshot& group) {
     ++measure.findings[static_cast<std::size_t>(finding.kind)];
   }
   return measure;
+}
+
+const GroupMeasure* GroupRound::Find(const std::string& group) const {
+  const auto place = places.find(group);
+  return place == places.end() ? nullptr : &groups[place->second];
+}
+
+void GroupRound::Add(GroupMeasure measure) {
+  places[measure.group] = groups.size();
+  groups.push_back(std::move(measure));
 }
 
 std::vector<std::size_t> ChooseMeasured(const std::vector<GroupSummary>& groups, std::size_t partitions_max) {

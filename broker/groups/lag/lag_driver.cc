@@ -108,7 +108,7 @@ void LagDriver::LookAround() {
       if (stopping_) return;
     }
     const StatusOr<GroupSnapshot> snapshot = Take(groups[i].group, &reads, /*note=*/true);
-    if (snapshot.ok()) round->groups.push_back(MeasureOf(*snapshot));
+    if (snapshot.ok()) round->Add(MeasureOf(*snapshot));
   }
   round->unmeasured = groups.size() - round->groups.size();
   MutexLock lock(mu_);

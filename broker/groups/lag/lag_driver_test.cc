@@ -49,6 +49,9 @@ TEST_F(LagDriverTest, ARoundMeasuresEveryGroupAndIsRemembered) {
   lag_->LookAround();
   ASSERT_EQ(lag_->round()->groups.size(), 1u);
   EXPECT_EQ(lag_->round()->groups[0].group, "g");
+  ASSERT_NE(lag_->round()->Find("g"), nullptr);
+  EXPECT_EQ(lag_->round()->Find("g")->group, "g");
+  EXPECT_EQ(lag_->round()->Find("h"), nullptr);
   EXPECT_EQ(lag_->round()->unmeasured, 0u);
   Advance(absl::Seconds(10));
   EXPECT_EQ(lag_->Look("g")->partitions[0].progress.consume_rate, 0.0);

@@ -1,66 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
-// Three methods are control calls; StreamIsActive is a call with a timer.
+// Three methods are control calls; StreamIsActive is a watch.
 #include "broker/grpc/control/scaler_methods.h"
-
-#include <grpcpp/support/proto_buffer_reader.h>
-#include <grpcpp/support/slice.h>
 
 #include <optional>
 #include <utility>
 
+#include "broker/grpc/control/watch_door.h"
 #include "keda/externalscaler.pb.h"
 
 namespace cordwood::broker {
 namespace {
 
-constexpr char kStreamPath[] = "/externalscaler.ExternalScaler/StreamIsActive";
-constexpr std::size_t kRequestBytesMax = 64 * 1024;
-constexpr int kStreamsMax = 256;  // per network thread
-constexpr absl::Duration kLookInterval = absl::Milliseconds(500);
-
-class ScalerStreamDoor final : public CallDoor {
- public:
-  ScalerStreamDoor(Call& call, TimerWheel& timers, Clock& clock, const ScalerHandler& scaler)
-      : call_(call), timers_(timers), clock_(clock), scaler_(scaler), next_look_([this] { Look(); }) {}
-
-  void OnMessage(grpc::ByteBuffer message, ByteCharge charge) override {
-    call_.Answered(charge.bytes());
-    externalscaler::ScaledObjectRef object;
-    grpc::ProtoBufferReader reader(&message);
-    if (query_.has_value() || !reader.status().ok() || !object.ParseFromZeroCopyStream(&reader)) return call_.Finish(NotOneObject());
-    StatusOr<ScalerQuery> query = ScalerQueryOf(object);
-    if (!query.ok()) return call_.Finish(query.status());
-    query_ = *std::move(query);
-    Look();
+struct ActiveWatch {
+  Status Take(const externalscaler::ScaledObjectRef& object) {
+    CORDWOOD_ASSIGN_OR_RETURN(query, ScalerQueryOf(object));
+    return absl::OkStatus();
   }
-  void OnRefused(const Status& status) override { call_.Finish(status); }
-  void OnHalfClose() override {
-    if (!query_.has_value()) call_.Finish(NotOneObject());
+  externalscaler::IsActiveResponse Look() const {
+    externalscaler::IsActiveResponse response;
+    response.set_result(scaler.WasActive(query));
+    return response;
   }
-  void OnStop() override { call_.Finish(Error(Reason::kShuttingDown, "the broker stops")); }
-  void OnEnd() override { next_look_.Cancel(); }
+  static std::optional<externalscaler::IsActiveResponse> LastWord() { return std::nullopt; }
 
- private:
-  static Status NotOneObject() { return Error(Reason::kMalformedRequest, "expected one externalscaler.ScaledObjectRef"); }
-  void Look() {
-    const bool active = scaler_.WasActive(*query_);
-    if (reported_ != active) {
-      reported_ = active;
-      externalscaler::IsActiveResponse response;
-      response.set_result(active);
-      const grpc::Slice slice(response.SerializeAsString());
-      call_.Write(grpc::ByteBuffer(&slice, 1));
-    }
-    timers_.Arm(next_look_, clock_.Monotonic() + kLookInterval);
-  }
-
-  Call& call_;
-  TimerWheel& timers_;
-  Clock& clock_;
-  const ScalerHandler& scaler_;
-  Timer next_look_;
-  std::optional<ScalerQuery> query_;
-  std::optional<bool> reported_;
+  const ScalerHandler& scaler;
+  ScalerQuery query = {};
 };
 
 }  // namespace
@@ -72,17 +36,7 @@ void AddScalerMethods(ControlCalls& calls, const ScalerHandler& scaler) {
 }
 
 void AddScalerStream(NetworkThreads& threads, const ScalerHandler& scaler) {
-  MethodOptions options;
-  options.always_reads = true;
-  options.message_bytes_max = kRequestBytesMax;
-  options.message_limit_name = "the limit of scaler requests";
-  options.calls_max = kStreamsMax;
-  for (int i = 0; i < threads.size(); ++i) {
-    NetworkThread& thread = threads.at(i);
-    thread.calls().AddMethod(kStreamPath, options, [&thread, &scaler](Call& call) {
-      return std::make_unique<ScalerStreamDoor>(call, thread.timers(), thread.clock(), scaler);
-    });
-  }
+  AddWatch<externalscaler::ScaledObjectRef>(threads, "/externalscaler.ExternalScaler/StreamIsActive", 64 * 1024, "the limit of scaler requests", ActiveWatch{scaler});
 }
 
 }  // namespace cordwood::broker

@@ -109,10 +109,8 @@ StatusOr<externalscaler::GetMetricsResponse> ScalerHandler::GetMetrics(const ext
 
 bool ScalerHandler::WasActive(const ScalerQuery& query) const {
   const std::shared_ptr<const GroupRound> round = lag_.round();
-  for (const GroupMeasure& group : round->groups) {
-    if (group.group == query.group) return broker::IsActive(ScalerLagOf(group, query.topic), query);
-  }
-  return true;
+  const GroupMeasure* group = round->Find(query.group);
+  return group == nullptr || broker::IsActive(ScalerLagOf(*group, query.topic), query);
 }
 
 }  // namespace cordwood::broker
