@@ -15,6 +15,22 @@ bool IsNumber(const std::string& cell) {
 
 }  // namespace
 
+std::string Printable(std::string_view text) {
+  std::string printable;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    const bool pair = byte == 0xC2 && i + 1 < text.size() && static_cast<unsigned char>(text[i + 1]) < 0xA0;  // U+0080 to U+009F in UTF-8
+    printable += byte < 0x20 || byte == 0x7F || pair ? '?' : text[i];
+    i += pair;
+  }
+  return printable;
+}
+
+void Table::Add(const std::vector<std::string>& cells) {
+  std::vector<std::string>& row = rows_.emplace_back();
+  for (const std::string& cell : cells) row.push_back(Printable(cell));
+}
+
 std::string Table::Text() const {
   const std::size_t columns = rows_.front().size();
   std::vector<std::size_t> width(columns, 0);

@@ -4,15 +4,19 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace cordwood::client {
+
+// Without control characters: others choose ids and names, and a terminal obeys what is printed.
+std::string Printable(std::string_view text);
 
 // Two spaces between columns, none after the last; columns whose every cell is a number stand right.
 class Table {
  public:
   explicit Table(std::vector<std::string> headers) : rows_{std::move(headers)} {}
-  void Add(std::vector<std::string> cells) { rows_.push_back(std::move(cells)); }  // as many as headers
+  void Add(const std::vector<std::string>& cells);  // as many as headers; shown as Printable()
   std::string Text() const;
 
  private:

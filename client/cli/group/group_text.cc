@@ -40,7 +40,7 @@ std::string HostOf(const std::string& address) {
 std::string HeadOf(const v1::DescribeGroupResponse& group) {
   std::string lag = "LAG " + Records(group.lag());
   if (group.lag() > 0) lag += " (oldest " + HumanDuration(group.lag_ms()) + ")";
-  return "GROUP " + group.group() + "   STATE " + group.state() + "   MEMBERS " + std::to_string(group.members_size()) + "   " + lag;
+  return "GROUP " + Printable(group.group()) + "   STATE " + group.state() + "   MEMBERS " + std::to_string(group.members_size()) + "   " + lag;
 }
 
 // "orders/0,1,2 payments/4"
@@ -131,10 +131,10 @@ std::string LagText(const v1::DescribeGroupResponse& group) {
 }
 
 std::string ExplainText(const v1::ExplainGroupResponse& group) {
-  std::string text = "GROUP " + group.group() + "   STATE " + group.state() + "\n";
+  std::string text = "GROUP " + Printable(group.group()) + "   STATE " + group.state() + "\n";
   if (group.findings().empty()) return text + "nothing keeps it from going on\n";
   for (const v1::Finding& finding : group.findings()) {
-    text += (finding.severity() == "problem" ? "PROBLEM  " : "NOTE     ") + finding.code() + ": " + finding.text() + "\n         try: " + finding.advice() + "\n";
+    text += (finding.severity() == "problem" ? "PROBLEM  " : "NOTE     ") + finding.code() + ": " + Printable(finding.text()) + "\n         try: " + Printable(finding.advice()) + "\n";
   }
   return text;
 }
@@ -167,7 +167,7 @@ std::string SeekOutcome(const std::string& group, const v1::ResetOffsetsResponse
   if (dry_run) return "Dry run: nothing changed. " + text + ". Re-run without --dry-run to apply.";
   text = "group " + group + ": " + Partitions(reset.answers_size()) + " set; " + text;
   for (const auto& [member, places] : unconfirmed) {
-    text += "\nmember " + member + " has not yet said that it reads from there: " + places +
+    text += "\nmember " + Printable(member) + " has not yet said that it reads from there: " + places +
             "; it does so when it next polls, and commits of the old place are refused meanwhile";
   }
   return text;

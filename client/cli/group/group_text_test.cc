@@ -147,5 +147,25 @@ TEST(GroupTextTest, TheLastLineOfASeekSaysWhatHappens) {
   EXPECT_NE(SeekOutcome("billing", reset, false).find("\nmember 0a1b has not yet said that it reads from there: orders/0, orders/2;"), std::string::npos);
 }
 
+// Groups and members are named by whoever uses them.
+TEST(GroupTextTest, NothingThatATerminalObeysIsPrinted) {
+  v1::DescribeGroupResponse group = Billing();
+  group.set_group("a\x1b[2J");
+  group.mutable_members(0)->set_client("b\nGROUP c \xc2\x9b\x7f \xc3\xa9");
+  v1::ExplainGroupResponse explain;
+  explain.set_group(group.group());
+  explain.add_findings()->set_text("member \x1b]0;x\x07");
+  v1::ListGroupsResponse list;
+  list.add_groups()->set_group(group.group());
+  v1::ResetOffsetsResponse reset;
+  reset.add_answers()->set_unconfirmed_member("\x1b[2J");
+  for (const std::string& text : {DescribeText(group), MembersText(group), LagText(group), ExplainText(explain), ListText(list), SeekOutcome("g", reset, false)}) {
+    EXPECT_EQ(text.find_first_of("\x1b\x07\x7f"), std::string::npos) << text;
+    EXPECT_EQ(text.find("\nGROUP c"), std::string::npos) << text;
+    EXPECT_EQ(text.find("\xc2\x9b"), std::string::npos) << text;
+  }
+  EXPECT_NE(MembersText(group).find("b?GROUP c ?? \xc3\xa9"), std::string::npos) << MembersText(group);
+}
+
 }  // namespace
 }  // namespace cordwood::client
