@@ -16,8 +16,8 @@ import sys
 import tempfile
 import time
 
-TARGETS = ("batch_bytes", "built_batch", "codec_frame", "wire_request", "fetch_answer", "produce_answer", "configuration", "disk_bytes", "stored_partition",
-           "broker_calls")
+TARGETS = ("batch_bytes", "built_batch", "codec_frame", "wire_request", "fetch_answer", "produce_answer", "member_answer", "group_log", "configuration", "disk_bytes",
+           "stored_partition", "broker_calls")
 OTHER_OPTIONS = "-len_control=20 -max_len=8192 -timeout=60 -rss_limit_mb=2048"
 OPTIONS = {
     # RocksDB holds what one input wrote while others run: leaks cannot be told from that, and looking for them takes nine tenths of the time.

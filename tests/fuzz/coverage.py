@@ -17,6 +17,8 @@ FILES = {
     "wire_request": ["broker/grpc/log_wire*.cc"],
     "fetch_answer": ["client/internal/fetch_core.cc", "client/internal/stream_codec.cc"],
     "produce_answer": ["client/internal/produce_core.cc", "client/internal/produce_partition.cc", "client/internal/stream_codec.cc"],
+    "member_answer": ["client/internal/group/member_core.cc", "client/internal/group/member_partitions.cc", "client/internal/group/member_commits.cc"],
+    "group_log": ["broker/groups/group_*.cc"],
     "configuration": ["broker/server/config/*.cc", "broker/server/command_line.cc", "broker/metadata/topic_config.cc"],
     "disk_bytes": ["storage/log/*.cc", "!storage/log/index_pacer.cc", "!storage/log/retention_plan.cc", "!storage/log/sequence_gate.cc",
                    "storage/shard/data_dir.cc", "storage/shard/internal/synced_file.cc", "broker/metadata/image_builder.cc",

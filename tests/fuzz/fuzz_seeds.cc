@@ -10,6 +10,7 @@
 #include "broker/groups/group_records.h"
 #include "broker/metadata/image_builder.h"
 #include "broker/server/config/config_schema.h"
+#include "cordwood/v1/groups.pb.h"
 #include "cordwood/v1/log.pb.h"
 #include "storage/log/compaction/cleaning_state.h"
 #include "storage/log/epoch_cache.h"
@@ -160,6 +161,45 @@ void ProduceAnswerSeeds(const std::string& root) {
   corpus.Add(Choice(0) + batches + id + send + "\6" + '\0' + Choice(static_cast<int>(bytes.size())) + bytes + send);
 }
 
+// Each as member_answer_fuzz.cc reads it: steps of three bytes, a message behind those that are one.
+void MemberAnswerSeeds(const std::string& root) {
+  Corpus corpus(root, "member_answer");
+  const auto step = [](int what, std::uint16_t number) {
+    std::string bytes = Choice(what);
+    AppendBigEndian(&bytes, number);
+    return bytes;
+  };
+  const auto say = [&](const v1::CoordinatorMessage& message) {
+    const std::string bytes = message.SerializeAsString();
+    return step(0, static_cast<std::uint16_t>(bytes.size())) + bytes;
+  };
+  const auto assigned = [](v1::AssignedPartition* to, int partition, std::uint32_t position_epoch) {
+    to->set_topic_id(std::string(16, 't'));
+    to->set_partition(partition);
+    to->set_offset(5);
+    to->set_position_epoch(position_epoch);
+  };
+  v1::CoordinatorMessage welcome, target, revoke, positions, done;
+  welcome.mutable_welcome()->set_member_epoch(1);
+  welcome.mutable_welcome()->set_heartbeat_interval_ms(5000);
+  welcome.mutable_welcome()->set_session_timeout_ms(15'000);
+  target.mutable_target()->set_member_epoch(2);
+  for (const int partition : {0, 1}) assigned(target.mutable_target()->add_assigned(), partition, 0);
+  revoke.mutable_target()->set_member_epoch(3);
+  assigned(revoke.mutable_target()->add_assigned(), 0, 0);
+  revoke.mutable_target()->mutable_revoke()->add_topics()->set_topic_id(std::string(16, 't'));
+  revoke.mutable_target()->mutable_revoke()->mutable_topics(0)->add_partitions(1);
+  assigned(positions.mutable_positions()->add_positions(), 0, 1);
+  done.mutable_commit_done()->set_seq(1);
+  const std::string joined = step(1, 0) + say(welcome) + say(target) + step(4, 1);
+  const std::string commit = step(5, 7);
+  corpus.Add(joined + commit + say(done));
+  corpus.Add(joined + commit + say(revoke) + step(4, 0) + say(done) + step(4, 1) + say(target));
+  corpus.Add(joined + commit + say(positions) + step(4, 1) + commit);
+  corpus.Add(joined + step(7, 400) + step(3, 2) + step(1, 0) + say(welcome));
+  for (std::uint16_t end = 0; end < 10; ++end) corpus.Add(joined + commit + step(2, end) + step(1, 0) + say(welcome) + say(target) + step(4, 1));
+}
+
 void ConfigurationSeeds(const std::string& root) {
   Corpus corpus(root, "configuration");
   std::string file, environment;
@@ -191,10 +231,11 @@ std::string ProducerSnapshot(Offset end) {
 }
 
 // Each record by itself, then a group of one member with an offset, as a log.
-void GroupSeeds(Corpus& corpus) {
+void GroupSeeds(Corpus& corpus, Corpus& logs) {
   using namespace broker;
   const TopicPartition at{{}, PartitionIndex(3)};
   std::string log;
+  std::string steps;  // as group_log_fuzz.cc reads them: stream, member, epoch, what; joins, targets, heartbeats, commits, the others
   auto add = [&](int choice, GroupRecordKind kind, const std::string& value) {
     GroupRecordKey key;
     key.kind = kind;
@@ -224,6 +265,13 @@ void GroupSeeds(Corpus& corpus) {
   add(17, GroupRecordKind::kTarget, Encode(MemberTarget{at}));
   add(18, GroupRecordKind::kCurrent, Encode(current));
   corpus.Add(Choice(19) + log);
+  logs.Add(Choice(5) + log);
+  const std::string target = std::string("\0\0\1\x0B\0\1\0\0\0\1", 10);
+  for (char who = 0; who < 3; ++who) {
+    const std::string from = std::string(1, who) + who;
+    steps += from + std::string("\1\0\0\1\1\1\0\xE0", 8) + target + from + std::string("\2\1\0", 3) + from + std::string("\2\4\1\2\0\0\5\0\1\1\6\0", 12);
+    for (char what = 2; what < 12; ++what) logs.Add(Choice(5 * (who % 2)) + (who % 2 == 0 ? "" : log) + steps + from + '\3' + what + std::string("\0\1\2\3\4", 5) + target);
+  }
 }
 
 void DiskSeeds(const std::string& root) {
@@ -265,7 +313,8 @@ void DiskSeeds(const std::string& root) {
   corpus.Add(Choice(12) + Choice(2) + "\1\1\4edit\1\1\4edit" + std::string(16, '\0'));
   // One record up to the last bytes of a block, which hold no header; then another and zeros.
   corpus.Add(Choice(12) + Choice(2) + std::string("\1\0\x7F\xF4\1\1\4edit", 10) + std::string(16, '\0'));
-  GroupSeeds(corpus);
+  Corpus logs(root, "group_log");
+  GroupSeeds(corpus, logs);
   corpus.Add(Choice(11) + '\0' + Choice(static_cast<int>(snapshot.size())) + snapshot + std::string("\1\2\0\1\3\1\0\x0A\0\5\1\4\3\2\1", 15));
 }
 
@@ -340,6 +389,7 @@ int main(int argc, char** argv) {
   RequestSeeds(root);
   AnswerSeeds(root);
   ProduceAnswerSeeds(root);
+  MemberAnswerSeeds(root);
   ConfigurationSeeds(root);
   DiskSeeds(root);
   StoredPartitionSeeds(root);

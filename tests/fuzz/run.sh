@@ -7,8 +7,8 @@
 #   --round N      seconds of one turn of --cpu-hours, 300 by default; broker_calls has thrice that
 #   --summary      what the ledger says of all runs so far
 #   --coverage     builds the coverage preset, replays the corpora there and prints what they reach; --lines: and which lines they do not
-#   --only T       one target: batch_bytes, built_batch, codec_frame, wire_request, fetch_answer, produce_answer, configuration, disk_bytes,
-#                  stored_partition, broker_calls
+#   --only T       one target: batch_bytes, built_batch, codec_frame, wire_request, fetch_answer, produce_answer, member_answer, group_log,
+#                  configuration, disk_bytes, stored_partition, broker_calls
 #   --jobs J       processes at a time, 1 by default
 #   --bin DIR      the targets in DIR, not build/fuzz/bin        --out DIR   kept there, not in build/campaigns/fuzz
 # Kept: corpus/TARGET, findings/TARGET-* (give one to build/fuzz/bin/TARGET_fuzz to see it again), logs, ledger.tsv (a line for each run).
