@@ -107,7 +107,7 @@ Result<void> Consumer::SeekAll(Position to) { return state_->Seek(At(assignment(
 std::optional<std::int64_t> Consumer::position(const TopicPartition& partition) const {
   const auto found = state_->assignment.find(partition);
   if (found == state_->assignment.end()) return std::nullopt;
-  return state_->ahead.position(found->second.slot).value();
+  return (state_->group != nullptr ? state_->group->PositionOf(partition) : state_->ahead.position(found->second.slot)).value();
 }
 
 void Consumer::Pause(const TopicPartition& partition) {

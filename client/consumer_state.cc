@@ -190,7 +190,8 @@ bool Consumer::State::Reset(Assignment::iterator assigned, const client::ReadAhe
 
 Result<std::vector<ConsumerRecord>> Consumer::State::TakeReady() {
   std::vector<ConsumerRecord> records;
-  while (const auto failure = ahead.Take(options.records_max, &records)) {
+  if (group != nullptr) group->TakeEarly(&records);
+  while (const auto failure = ahead.Take(group == nullptr ? options.records_max : group->records_max(options.records_max), &records)) {
     const auto assigned = by_slot[failure->slot];
     if (Reset(assigned, *failure)) continue;
     fetch.Silence({failure->slot});
@@ -201,6 +202,7 @@ Result<std::vector<ConsumerRecord>> Consumer::State::TakeReady() {
     last_told = assigned->first;
     return *assigned->second.failure;
   }
+  if (group != nullptr) group->TakeInRange(&records);
   return records;
 }
 
@@ -222,7 +224,6 @@ Result<std::vector<ConsumerRecord>> Consumer::State::Poll(Consumer& self, std::c
   if (group == nullptr) return PollUntil(self, deadline);
   group->PollBegan();
   auto records = PollUntil(self, deadline);
-  if (records) group->Trim(&*records);
   group->PollEnded(records ? *records : std::vector<ConsumerRecord>());
   return records;
 }
@@ -232,10 +233,11 @@ Result<std::vector<ConsumerRecord>> Consumer::State::PollUntil(Consumer& self, a
     absl::Duration wait_until = deadline;
     if (group != nullptr) {
       if (const auto turned = group->Turn(self); !turned) return turned.error();
+      if (group->TakeReplayEnd()) break;
       wait_until = std::min(wait_until, group->next_turn());
     }
     // What is left of the last chunks comes before what is new, so a partition's order is the order of arrival. Whose membership is in doubt gives nothing.
-    const bool hold = group != nullptr && group->in_doubt();
+    const bool hold = group != nullptr && (group->in_doubt() || group->holds());
     bool woken = false;
     for (client::FetchedChunk& chunk : fetch.Take(ahead.empty() || hold ? wait_until - Now() : absl::ZeroDuration(), &woken)) ahead.Add(std::move(chunk));
     if (woken && wanted_awake.exchange(false)) return std::vector<ConsumerRecord>();

@@ -14,6 +14,7 @@ GroupActions GroupCore::Step(const GroupEvent& event, const GroupNow& now) {
   CORDWOOD_CHECK(topics_ != nullptr || std::holds_alternative<ActivateGroup>(event));
   now_ = now;
   std::visit([&](const auto& what) { On(what); }, event);
+  SettleReplay();
   ArmExpiry();
   actions_.records = state_.TakeRecords();
   return std::exchange(actions_, {});
@@ -22,6 +23,7 @@ GroupActions GroupCore::Step(const GroupEvent& event, const GroupNow& now) {
 void GroupCore::On(const ActivateGroup& event) {
   CORDWOOD_CHECK(topics_ == nullptr);
   topics_ = event.topics;
+  NoteReplays();
   for (const auto& [id, member] : state_.members()) {
     Session& session = sessions_[id];
     const auto matches = event.patterns.find(member.record.pattern);

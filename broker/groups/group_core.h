@@ -66,6 +66,8 @@ class GroupCore {
   bool attached(const std::string& member) const;
   // Whether there is any topic that it subscribes to, by name or by pattern.
   bool HasTopics(const std::string& member) const;
+  // Of a replay job that was not cancelled: the partitions whose committed offset is below their end.
+  const std::set<TopicPartition>& unfinished() const { return unfinished_; }
   // The last few, the latest at the end; since the group was activated.
   const std::deque<FencedMemberRecord>& fenced() const { return fenced_; }
   Status Invariants() const;
@@ -93,6 +95,8 @@ class GroupCore {
   void On(const CommitOffsets& event);
   void On(const ResetOffsets& event);
   void On(const DeleteGroup& event);
+  void On(const StartReplay& event);
+  void On(const ChangeReplay& event);
   void On(const GroupTimerFired& event);
   void On(const ComputeTarget& event);
 
@@ -140,6 +144,17 @@ class GroupCore {
   Status CheckEntry(const CommitEntry& entry, const std::string& member, MemberEpoch epoch) const;
   Status CheckReset(const ResetOffsets& reset) const;
 
+  // group_replay.cc.
+  Status CheckStart(const StartReplay& start) const;
+  Status CheckInRange(const TopicPartition& at, Offset offset) const;
+  std::map<TopicId, std::vector<PartitionIndex>> OfferedByReplay() const;
+  void CountSkipped(const CommitEntry& entry);
+  void NoteReplay(const TopicPartition& at);
+  void NoteReplays();
+  void DropFromReplay(const std::set<TopicId>& deleted);
+  void SettleReplay();
+  ToldReplay ReplayFor(const std::string& member) const;
+
   // Words for people.
   Status Refusal(Reason reason, const std::string& why) const;  // "group G: why"
   std::string NameOf(const std::string& member) const;
@@ -158,6 +173,8 @@ class GroupCore {
   std::vector<std::string> changes_;              // that the next target answers
   bool wants_target_ = false;
   std::optional<std::int64_t> expiry_timer_ms_;   // as armed
+  std::set<TopicPartition> unfinished_;           // of the replay job
+  bool replay_changed_ = false;                   // its members are to be told
   // Of the step under way.
   GroupNow now_;
   GroupActions actions_;

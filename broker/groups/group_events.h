@@ -78,7 +78,8 @@ struct CommitEntry {
   LeaderEpoch leader_epoch = kNoLeaderEpoch;
   PositionEpoch position_epoch;
   std::string metadata;
-  std::optional<Offset> log_end;  // exclusive, if the caller knows it
+  std::optional<Offset> log_end;    // exclusive, if the caller knows it
+  std::optional<Offset> log_start = std::nullopt;  // likewise
 };
 struct CommitOffsets {
   std::uint64_t request = 0;
@@ -100,6 +101,15 @@ struct ResetOffsets {
 struct DeleteGroup {
   std::uint64_t request = 0;
 };
+struct StartReplay {  // the group becomes a replay job
+  std::uint64_t request = 0;
+  ReplayJob job;  // running, its clock stands; every range of a partition that exists
+};
+enum class ReplayChange : std::uint8_t { kPause, kResume, kCancel };
+struct ChangeReplay {
+  std::uint64_t request = 0;
+  ReplayChange change = ReplayChange::kPause;
+};
 enum class GroupTimerKind : std::uint8_t { kSession, kRevocation, kExpiry };
 struct GroupTimerFired {
   GroupTimerKind kind = GroupTimerKind::kSession;
@@ -108,7 +118,7 @@ struct GroupTimerFired {
 struct ComputeTarget {};  // when the caller has handed over all that waited, if wants_target()
 
 using GroupEvent = std::variant<ActivateGroup, ChangeTopics, JoinGroup, ChangeSubscription, MemberHeartbeat, ConfirmPositions, LeaveGroup, LoseStream,
-                                CommitOffsets, ResetOffsets, DeleteGroup, GroupTimerFired, ComputeTarget>;
+                                CommitOffsets, ResetOffsets, DeleteGroup, StartReplay, ChangeReplay, GroupTimerFired, ComputeTarget>;
 
 // Actions.
 
@@ -117,6 +127,14 @@ struct AssignedPartition {
   std::optional<Offset> offset;  // committed; nullopt: none
   LeaderEpoch leader_epoch = kNoLeaderEpoch;
   PositionEpoch position_epoch;
+  std::optional<Offset> end = std::nullopt;  // of a replay job: exclusive
+};
+struct ToldReplay {  // how a member of a replay job goes on
+  ReplayState state = ReplayState::kRunning;
+  bool done = false;
+  std::int64_t bytes_per_second = 0;     // its share of the rate; 0: no limit
+  std::optional<std::int64_t> clock_ms;  // original pace: records up to this time are due
+  friend bool operator==(const ToldReplay&, const ToldReplay&) = default;
 };
 struct TellWelcome {
   StreamId stream;
@@ -128,6 +146,11 @@ struct TellTarget {  // all that the member may have from now on, and what it is
   std::vector<AssignedPartition> assigned;
   std::vector<TopicPartition> revoke;
   std::string reason;  // for people
+  std::optional<ToldReplay> replay = std::nullopt;  // of a replay job
+};
+struct TellReplay {  // the job, or this member's share of it, is another
+  StreamId stream;
+  ToldReplay replay;
 };
 struct TellPositions {  // of partitions it owns: go on from here
   StreamId stream;
@@ -150,9 +173,13 @@ struct DeleteDone {
   std::uint64_t request = 0;
   Status status;
 };
+struct ReplayDone {  // of a start or a change
+  std::uint64_t request = 0;
+  Status status;
+};
 
 struct GroupTell {
-  std::variant<TellWelcome, TellTarget, TellPositions, EndStream, CommitDone, ResetDone, DeleteDone> what;
+  std::variant<TellWelcome, TellTarget, TellPositions, TellReplay, EndStream, CommitDone, ResetDone, DeleteDone, ReplayDone> what;
   // Only after the records of this step and of all steps before it are below the high watermark; else at once.
   bool durable = true;
 };

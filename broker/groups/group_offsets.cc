@@ -18,8 +18,10 @@ void GroupCore::On(const CommitOffsets& event) {
     Status status = committer;
     if (status.ok()) status = CheckEntry(entry, member, event.epoch);
     if (status.ok()) {
+      CountSkipped(entry);
       state_.SetOffset(entry.at, {entry.offset, entry.leader_epoch, now_.wall_ms, entry.position_epoch, topics_->names.at(entry.at.topic), entry.metadata});
       awaiting_positions_.erase(entry.at);  // under the present position epoch, so the owner has heard of it
+      NoteReplay(entry.at);
     }
     done.entries.push_back(std::move(status));
   }
@@ -60,6 +62,7 @@ Status GroupCore::CheckEntry(const CommitEntry& entry, const std::string& member
   if (entry.log_end.has_value() && entry.offset > *entry.log_end) {
     return refuse(Reason::kOffsetOutOfRange, absl::StrCat("offset ", entry.offset.value(), " is beyond the end, ", entry.log_end->value()));
   }
+  CORDWOOD_RETURN_IF_ERROR(CheckInRange(entry.at, entry.offset));
   if (entry.leader_epoch < kNoLeaderEpoch) return refuse(Reason::kInvalidRequest, "a leader epoch is not below -1");
   if (entry.metadata.size() > kCommitMetadataBytesMax) {
     return refuse(Reason::kOffsetMetadataTooLarge, absl::StrCat("metadata of ", entry.metadata.size(), " bytes, at most ", kCommitMetadataBytesMax));
@@ -97,6 +100,7 @@ void GroupCore::On(const ResetOffsets& event) {
     offset.commit_ms = now_.wall_ms;
     offset.topic = topics_->names.at(entry.at.topic);
     state_.SetOffset(entry.at, offset);
+    NoteReplay(entry.at);
     const std::string& owner = state_.HolderOf(entry.at);
     if (owner.empty()) continue;
     awaiting_positions_[entry.at] = offset.position_epoch;
@@ -113,6 +117,7 @@ Status GroupCore::CheckReset(const ResetOffsets& reset) const {
     auto refuse = [&](Reason reason, const std::string& why) { return Refusal(reason, absl::StrCat(NameOf(entry.at), ": ", why)); };
     if (!topics_->Has(entry.at)) return refuse(Reason::kUnknownTopicOrPartition, "there is no such partition");
     if (entry.offset < Offset(0)) return refuse(Reason::kOffsetOutOfRange, absl::StrCat("offset ", entry.offset.value(), " is below 0"));
+    CORDWOOD_RETURN_IF_ERROR(CheckInRange(entry.at, entry.offset));
     if (entry.leader_epoch < kNoLeaderEpoch) return refuse(Reason::kInvalidRequest, "a leader epoch is not below -1");
     if (!seen.insert(entry.at).second) return refuse(Reason::kInvalidRequest, "named twice");
   }
@@ -135,6 +140,8 @@ void GroupCore::On(const DeleteGroup& event) {
   std::vector<TopicPartition> all;
   for (const auto& [at, offset] : state_.offsets()) all.push_back(at);
   for (const TopicPartition& at : all) state_.EraseOffset(at);
+  state_.EraseReplay();
+  NoteReplays();
   state_.EraseHeader();
   Say(DeleteDone{event.request, absl::OkStatus()});
 }

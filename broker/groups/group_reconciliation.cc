@@ -14,6 +14,18 @@ namespace {
 
 constexpr std::size_t kChangesToldMax = 3;
 
+// Each partition's place among those offered; the others are left out.
+void Renumber(MemberTarget* partitions, const std::map<TopicId, std::vector<PartitionIndex>>& offered) {
+  std::erase_if(*partitions, [&](TopicPartition& at) {
+    const auto topic = offered.find(at.topic);
+    if (topic == offered.end()) return true;
+    const auto place = std::lower_bound(topic->second.begin(), topic->second.end(), at.partition);
+    if (place == topic->second.end() || *place != at.partition) return true;
+    at.partition = PartitionIndex(static_cast<std::int32_t>(place - topic->second.begin()));
+    return false;
+  });
+}
+
 }  // namespace
 
 void GroupCore::Change(const std::string& what) {
@@ -102,7 +114,14 @@ bool GroupCore::Retarget() {
   }
   std::sort(order.begin(), order.end());
   AssignorInput input;
-  for (const std::string& name : names) input.topics.push_back(topics_->by_name.at(name));
+  // Of a replay job its partitions alone are there: the assignor sees them numbered from 0.
+  const bool replay = state_.replay().has_value();
+  const std::map<TopicId, std::vector<PartitionIndex>> offered = OfferedByReplay();
+  for (const std::string& name : names) {
+    GroupTopic& topic = input.topics.emplace_back(topics_->by_name.at(name));
+    const auto found = offered.find(topic.id);
+    if (replay) topic.partitions = found == offered.end() ? 0 : static_cast<std::int32_t>(found->second.size());
+  }
   std::sort(input.topics.begin(), input.topics.end(), [](const GroupTopic& a, const GroupTopic& b) { return a.id < b.id; });
   std::map<TopicId, std::uint32_t> index;
   for (std::uint32_t t = 0; t < input.topics.size(); ++t) index[input.topics[t].id] = t;
@@ -111,8 +130,14 @@ bool GroupCore::Retarget() {
     for (const std::string& topic : SubscribedTopics(id)) member.topics.push_back(index.at(topics_->by_name.at(topic).id));
     std::sort(member.topics.begin(), member.topics.end());
     member.current = PresentOf(id);
+    if (replay) Renumber(&member.current, offered);
   }
   Assignment assignment = Assign(Vote(), input);
+  for (MemberTarget& target : assignment) {
+    for (TopicPartition& at : target) {
+      if (replay) at.partition = offered.at(at.topic)[static_cast<std::size_t>(at.partition.value())];
+    }
+  }
   bool changed = false;
   for (std::size_t m = 0; m < order.size(); ++m) {
     changed |= assignment[m] != state_.Find(order[m].second)->target;
@@ -188,13 +213,16 @@ void GroupCore::Tell(const std::string& member, const std::string& reason) {
       target.assigned.push_back(PositionOf(at));
     }
   }
+  if (state_.replay().has_value()) target.replay = ReplayFor(member);
   Say(std::move(target));
 }
 
 AssignedPartition GroupCore::PositionOf(const TopicPartition& at) const {
-  const CommittedOffset* committed = state_.OffsetAt(at);
-  if (committed == nullptr) return {at, std::nullopt, kNoLeaderEpoch, PositionEpoch(0)};
-  return {at, committed->offset, committed->leader_epoch, committed->position_epoch};
+  AssignedPartition assigned{at, std::nullopt, kNoLeaderEpoch, PositionEpoch(0)};
+  if (const CommittedOffset* committed = state_.OffsetAt(at)) assigned = {at, committed->offset, committed->leader_epoch, committed->position_epoch};
+  const ReplayRange* range = state_.replay().has_value() ? state_.replay()->RangeAt(at) : nullptr;
+  if (range != nullptr) assigned.end = range->to;
+  return assigned;
 }
 
 void GroupCore::On(const ChangeTopics& event) {
@@ -237,6 +265,7 @@ void GroupCore::DropTopics(const std::map<TopicId, std::string>& deleted) {
     if (gone(at)) offsets.push_back(at);
   }
   for (const TopicPartition& at : offsets) state_.EraseOffset(at);
+  DropFromReplay(deleted);
   std::erase_if(awaiting_positions_, [&](const auto& awaited) { return gone(awaited.first); });
   for (const auto& [id, member] : state_.members()) {
     MemberTarget target = member.target;

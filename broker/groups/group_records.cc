@@ -92,6 +92,8 @@ bool ReadPartitions(ByteReader& reader, Each each) {
   return reader.ok();
 }
 
+bool OfMember(GroupRecordKind kind) { return kind == GroupRecordKind::kMember || kind == GroupRecordKind::kTarget || kind == GroupRecordKind::kCurrent; }
+
 }  // namespace
 
 std::string Encode(const GroupRecordKey& key) {
@@ -102,7 +104,7 @@ std::string Encode(const GroupRecordKey& key) {
   if (key.kind == GroupRecordKind::kOffset) {
     bytes.append(key.partition.topic.raw());
     AppendBigEndian(&bytes, key.partition.partition.value());
-  } else if (key.kind != GroupRecordKind::kGroup) {
+  } else if (OfMember(key.kind)) {
     bytes.append(key.member);
   }
   return bytes;
@@ -122,7 +124,7 @@ StatusOr<GroupRecordKey> DecodeGroupRecordKey(std::string_view bytes) {
     key.partition.topic = ReadUuid(reader);
     key.partition.partition = PartitionIndex(reader.Read<std::int32_t>());
     if (reader.ok() && key.partition.partition < PartitionIndex(0)) return Damaged("key of an offset", bytes, "negative partition");
-  } else if (key.kind != GroupRecordKind::kGroup) {
+  } else if (OfMember(key.kind)) {
     key.member = reader.ReadBytes(reader.rest().size());
     if (key.member.empty() || key.member.size() > kMemberIdBytesMax) return Damaged("key of a member", bytes, "member id of a wrong length");
   }
@@ -266,6 +268,60 @@ StatusOr<MemberCurrent> DecodeMemberCurrent(std::string_view value) {
   if (!read || !reader.done()) return Damaged("current assignment", value, "wrong length, order or epoch");
   if (current.epoch <= MemberEpoch(0)) return Damaged("current assignment", value, "epoch not above zero");
   return current;
+}
+
+std::string Encode(const ReplayJob& job) {
+  std::string value = NewValue();
+  AppendBigEndian(&value, static_cast<std::uint8_t>(job.state));
+  AppendString(&value, job.source);
+  AppendBigEndian(&value, job.created_ms);
+  AppendBigEndian(&value, job.bytes_per_second);
+  AppendBigEndian(&value, static_cast<std::uint8_t>(job.clock.has_value()));
+  if (job.clock.has_value()) {
+    AppendBigEndian(&value, job.clock->first_ms);
+    AppendBigEndian(&value, job.clock->elapsed_ms);
+    AppendBigEndian(&value, job.clock->since_ms);
+  }
+  AppendPartitions(&value, job.ranges, [](const auto& range) { return range.first; }, [&](const auto& range) {
+    AppendBigEndian(&value, range.second.from.value());
+    AppendBigEndian(&value, range.second.to.value());
+    AppendBigEndian(&value, range.second.skipped);
+  });
+  return value;
+}
+
+StatusOr<ReplayJob> DecodeReplayJob(std::string_view value) {
+  ByteReader reader(value);
+  CORDWOOD_RETURN_IF_ERROR(CheckVersion(reader, "replay job", value));
+  ReplayJob job;
+  const auto state = reader.Read<std::uint8_t>();
+  job.state = static_cast<ReplayState>(state);
+  job.source = ReadString(reader);
+  job.created_ms = reader.Read<std::int64_t>();
+  job.bytes_per_second = reader.Read<std::int64_t>();
+  const auto has_clock = reader.Read<std::uint8_t>();
+  if (has_clock == 1) {
+    const auto first_ms = reader.Read<std::int64_t>();
+    const auto elapsed_ms = reader.Read<std::int64_t>();
+    job.clock = ReplayClock{first_ms, elapsed_ms, reader.Read<std::int64_t>()};
+  }
+  const bool read = ReadPartitions(reader, [&](const TopicPartition& at) {
+    const Offset from(reader.Read<std::int64_t>());
+    const Offset to(reader.Read<std::int64_t>());
+    const auto skipped = reader.Read<std::int64_t>();
+    job.ranges.emplace_hint(job.ranges.end(), at, ReplayRange{from, to, skipped});
+    return from >= Offset(0) && to >= from && skipped >= 0 && skipped <= to - from;
+  });
+  if (!read || !reader.done()) return Damaged("replay job", value, "wrong length, order or range");
+  if (job.source.empty() || job.source.size() > kGroupIdBytesMax) return Damaged("replay job", value, "group id of a wrong length");
+  if (state > kReplayStateLast || has_clock > 1) return Damaged("replay job", value, "unknown state or pace");
+  if (job.ranges.empty() && job.state != ReplayState::kCancelled) return Damaged("replay job", value, "without a range");
+  if (job.created_ms < 0 || job.bytes_per_second < 0 || (has_clock == 1 && job.bytes_per_second > 0)) return Damaged("replay job", value, "time or rate out of range");
+  if (has_clock == 0) return job;
+  const bool stands = job.clock->since_ms == -1;
+  if (job.clock->first_ms < 0 || job.clock->elapsed_ms < 0 || job.clock->since_ms < -1) return Damaged("replay job", value, "negative time");
+  if (!stands && job.state != ReplayState::kRunning) return Damaged("replay job", value, "a clock that runs without the job");
+  return job;
 }
 
 }  // namespace cordwood::broker

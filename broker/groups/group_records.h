@@ -11,6 +11,7 @@
 
 #include "broker/groups/assignor.h"
 #include "broker/groups/group_types.h"
+#include "broker/groups/replay_job.h"
 #include "storage/base/ids.h"
 #include "storage/base/reason.h"
 
@@ -23,14 +24,15 @@ struct GroupRecord {
   friend bool operator==(const GroupRecord&, const GroupRecord&) = default;
 };
 
-enum class GroupRecordKind : std::uint8_t {  // persisted: never renumber. 6 is kept for replay jobs
+enum class GroupRecordKind : std::uint8_t {  // persisted: never renumber
   kOffset = 1,
   kGroup = 2,
   kMember = 3,
   kTarget = 4,
   kCurrent = 5,
+  kReplay = 6,
 };
-inline constexpr std::uint8_t kGroupRecordKindLast = 5;
+inline constexpr std::uint8_t kGroupRecordKindLast = 6;
 
 struct GroupRecordKey {
   GroupRecordKind kind = GroupRecordKind::kGroup;
@@ -89,6 +91,7 @@ std::string Encode(const GroupHeader& header);
 std::string Encode(const GroupMember& member);
 std::string Encode(const MemberTarget& target);
 std::string Encode(const MemberCurrent& current);
+std::string Encode(const ReplayJob& job);
 
 // Each refuses what is short, long, out of range or not in its one order with KAFKA_STORAGE_ERROR, a newer version with FORMAT_TOO_NEW; none crashes.
 // What is decoded encodes to the same bytes.
@@ -98,5 +101,6 @@ StatusOr<GroupHeader> DecodeGroupHeader(std::string_view value);
 StatusOr<GroupMember> DecodeGroupMember(std::string_view value);
 StatusOr<MemberTarget> DecodeMemberTarget(std::string_view value);
 StatusOr<MemberCurrent> DecodeMemberCurrent(std::string_view value);
+StatusOr<ReplayJob> DecodeReplayJob(std::string_view value);
 
 }  // namespace cordwood::broker

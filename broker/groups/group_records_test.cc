@@ -23,6 +23,9 @@ const CommittedOffset kOffset{Offset(42), LeaderEpoch(5), 1'700'000'000'000, Pos
 const GroupHeader kHeader{MemberEpoch(9), MemberEpoch(8), AssignorKind::kRange, -1};
 const GroupMember kMember{"till-1", "shop", AssignorKind::kUniform, 300'000, MemberEpoch(4), "ord.*", {"orders", "refunds"}};
 const MemberTarget kTarget{At(1, 0), At(1, 2), At(2, 0)};
+const GroupRecordKey kReplayKey{GroupRecordKind::kReplay, "billing.replay", {}, {}};
+const ReplayJob kReplay{"billing", ReplayState::kPaused, 5'000'000, std::nullopt, 1'700'000'000'000, {{At(1, 0), {Offset(10), Offset(20), 3}}, {At(2, 5), {Offset(7), Offset(7), 0}}}};
+const ReplayJob kAtItsPace{"billing", ReplayState::kRunning, 0, ReplayClock{1'600'000'000'000, 250, 1'700'000'000'100}, 1'700'000'000'000, {{At(1, 0), {Offset(10), Offset(20), 0}}}};
 const MemberCurrent kCurrent{MemberEpoch(9), {{At(1, 0), {MemberEpoch(4), false}}, {At(2, 5), {MemberEpoch(9), true}}}};
 
 // Each kind of bytes, with what decodes and encodes it again; nullopt if it is refused.
@@ -41,7 +44,9 @@ std::vector<Codec> AllKinds() {
   return {{Encode(kOffsetKey), Again(DecodeGroupRecordKey)},  {Encode(kMemberKey), Again(DecodeGroupRecordKey)},
           {Encode(kOffset), Again(DecodeCommittedOffset)},    {Encode(kHeader), Again(DecodeGroupHeader)},
           {Encode(kMember), Again(DecodeGroupMember)},        {Encode(kTarget), Again(DecodeMemberTarget)},
-          {Encode(MemberTarget{}), Again(DecodeMemberTarget)}, {Encode(kCurrent), Again(DecodeMemberCurrent)}};
+          {Encode(MemberTarget{}), Again(DecodeMemberTarget)}, {Encode(kCurrent), Again(DecodeMemberCurrent)},
+          {Encode(kReplayKey), Again(DecodeGroupRecordKey)},  {Encode(kReplay), Again(DecodeReplayJob)},
+          {Encode(kAtItsPace), Again(DecodeReplayJob)}};
 }
 
 TEST(GroupRecordsTest, WhatIsEncodedIsReadAgain) {
@@ -52,6 +57,9 @@ TEST(GroupRecordsTest, WhatIsEncodedIsReadAgain) {
   EXPECT_EQ(*DecodeGroupMember(Encode(kMember)), kMember);
   EXPECT_EQ(*DecodeMemberTarget(Encode(kTarget)), kTarget);
   EXPECT_EQ(*DecodeMemberCurrent(Encode(kCurrent)), kCurrent);
+  EXPECT_EQ(*DecodeGroupRecordKey(Encode(kReplayKey)), kReplayKey);
+  EXPECT_EQ(*DecodeReplayJob(Encode(kReplay)), kReplay);
+  EXPECT_EQ(*DecodeReplayJob(Encode(kAtItsPace)), kAtItsPace);
 }
 
 TEST(GroupRecordsTest, TheExampleOfThePageIsTrue) {
@@ -59,6 +67,14 @@ TEST(GroupRecordsTest, TheExampleOfThePageIsTrue) {
             std::string("\x01\x01\x00\x01g\x07\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x00\x00\x00\x03", 25));
   EXPECT_EQ(Encode(CommittedOffset{Offset(42), LeaderEpoch(5), 1000, PositionEpoch(2), "orders", ""}),
             std::string("\x01\0\0\0\0\0\0\0\x2A\0\0\0\x05\0\0\0\0\0\0\x03\xE8\0\0\0\x02\0\x06orders\0\0", 35));
+}
+
+TEST(GroupRecordsTest, TheReplayJobOfThePageIsTrue) {
+  ReplayJob job{"g", ReplayState::kRunning, 5'000'000, std::nullopt, 1000, {{At(7, 3), {Offset(42), Offset(100), 0}}}};
+  EXPECT_EQ(Encode(GroupRecordKey{GroupRecordKind::kReplay, "g.replay", {}, {}}), std::string("\x01\x06\x00\x08g.replay", 12));
+  EXPECT_EQ(Encode(job), std::string("\x01\x00\x00\x01g\0\0\0\0\0\0\x03\xE8\0\0\0\0\0\x4C\x4B\x40\0\0\0\0\x01", 26) +
+                             std::string("\x07\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01\0\0\0\x03", 24) +
+                             std::string("\0\0\0\0\0\0\0\x2A\0\0\0\0\0\0\0\x64\0\0\0\0\0\0\0\0", 24));
 }
 
 TEST(GroupRecordsTest, EveryLengthThatIsCutIsRefused) {
@@ -129,6 +145,20 @@ TEST(GroupRecordsTest, WhatIsOutOfOrderOrRangeIsRefused) {
   EXPECT_FALSE(DecodeMemberTarget(Encode(MemberTarget{At(1, -1)})).ok());
   EXPECT_FALSE(DecodeGroupHeader(Encode(GroupHeader{MemberEpoch(1), MemberEpoch(2), AssignorKind::kUniform, -1})).ok());
   EXPECT_FALSE(DecodeMemberCurrent(Encode(MemberCurrent{MemberEpoch(3), {{At(1, 0), {MemberEpoch(4), false}}}})).ok());
+  const auto refused = [](const std::function<void(ReplayJob&)>& change) {
+    ReplayJob job = kAtItsPace;
+    change(job);
+    return ReasonOf(DecodeReplayJob(Encode(job)).status()) == Reason::kStorageError;
+  };
+  EXPECT_FALSE(refused([](ReplayJob&) {}));
+  EXPECT_TRUE(refused([](ReplayJob& job) { job.source.clear(); }));
+  EXPECT_TRUE(refused([](ReplayJob& job) { job.source.assign(256, 'g'); }));
+  EXPECT_TRUE(refused([](ReplayJob& job) { job.ranges.at(At(1, 0)).to = Offset(9); }));
+  EXPECT_TRUE(refused([](ReplayJob& job) { job.ranges.at(At(1, 0)).skipped = 11; }));
+  EXPECT_TRUE(refused([](ReplayJob& job) { job.ranges.clear(); }));
+  EXPECT_TRUE(refused([](ReplayJob& job) { job.bytes_per_second = 1; }));  // beside the original pace
+  EXPECT_TRUE(refused([](ReplayJob& job) { job.state = ReplayState::kPaused; }));  // its clock runs
+  EXPECT_TRUE(refused([](ReplayJob& job) { job.clock->elapsed_ms = -1; }));
   GroupMember member = kMember;
   member.topics = {"b", "a"};
   EXPECT_FALSE(DecodeGroupMember(Encode(member)).ok());

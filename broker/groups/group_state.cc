@@ -121,7 +121,20 @@ void GroupState::EraseOffset(const TopicPartition& at) {
   if (offsets_.erase(at) == 1) Touch(GroupRecordKind::kOffset, {}, at);
 }
 
+void GroupState::SetReplay(ReplayJob job) {
+  if (replay_ == job) return;
+  replay_ = std::move(job);
+  Touch(GroupRecordKind::kReplay);
+}
+
+void GroupState::EraseReplay() {
+  if (!replay_.has_value()) return;
+  replay_.reset();
+  Touch(GroupRecordKind::kReplay);
+}
+
 std::optional<std::string> GroupState::ValueOf(const GroupRecordKey& key) const {
+  if (key.kind == GroupRecordKind::kReplay) return replay_.has_value() ? std::optional(Encode(*replay_)) : std::nullopt;
   if (key.kind == GroupRecordKind::kGroup) return has_header_ ? std::optional(Encode(header_)) : std::nullopt;
   if (key.kind == GroupRecordKind::kOffset) {
     const CommittedOffset* offset = OffsetAt(key.partition);
@@ -155,6 +168,10 @@ Status GroupState::Apply(const GroupRecordKey& key, const std::optional<std::str
     CORDWOOD_ASSIGN_OR_RETURN(offsets_[key.partition], DecodeCommittedOffset(*value));
     return absl::OkStatus();
   }
+  if (key.kind == GroupRecordKind::kReplay) {
+    CORDWOOD_ASSIGN_OR_RETURN(replay_, DecodeReplayJob(*value));
+    return absl::OkStatus();
+  }
   return ApplyMember(key, *value);
 }
 
@@ -177,6 +194,8 @@ void GroupState::DropPart(const GroupRecordKey& key) {
     header_ = {};
   } else if (key.kind == GroupRecordKind::kOffset) {
     offsets_.erase(key.partition);
+  } else if (key.kind == GroupRecordKind::kReplay) {
+    replay_.reset();
   } else if (const auto parts = parts_.find(key.member); parts != parts_.end()) {
     parts->second.erase(key.kind);
     if (!parts->second.empty()) return;
@@ -211,6 +230,7 @@ std::map<std::string, std::string> GroupState::Snapshot() const {
     records[Encode(GroupRecordKey{GroupRecordKind::kTarget, group_, {}, id})] = Encode(member.target);
     records[Encode(GroupRecordKey{GroupRecordKind::kCurrent, group_, {}, id})] = Encode(member.current);
   }
+  if (replay_.has_value()) records[Encode(GroupRecordKey{GroupRecordKind::kReplay, group_, {}, {}})] = Encode(*replay_);
   for (const auto& [at, offset] : offsets_) records[Encode(GroupRecordKey{GroupRecordKind::kOffset, group_, at, {}})] = Encode(offset);
   return records;
 }

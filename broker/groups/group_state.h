@@ -34,6 +34,7 @@ class GroupState {
   const GroupHeader& header() const { return header_; }
   const std::map<std::string, Member>& members() const { return members_; }
   const std::map<TopicPartition, CommittedOffset>& offsets() const { return offsets_; }
+  const std::optional<ReplayJob>& replay() const { return replay_; }  // nullopt: the group is no replay job
   const Member* Find(const std::string& member) const;
   const CommittedOffset* OffsetAt(const TopicPartition& at) const;
   // Empty if nobody.
@@ -42,7 +43,7 @@ class GroupState {
   // The member with this instance id; empty if none.
   std::string HolderOfInstance(std::string_view instance_id) const;
   // Nothing is left, and no record of the group in the log.
-  bool gone() const { return !has_header_ && members_.empty() && offsets_.empty(); }
+  bool gone() const { return !has_header_ && members_.empty() && offsets_.empty() && !replay_.has_value(); }
   bool has_header() const { return has_header_; }
 
   void SetHeader(const GroupHeader& header);
@@ -55,6 +56,8 @@ class GroupState {
   void Release(const std::string& member, const TopicPartition& at);
   void SetOffset(const TopicPartition& at, CommittedOffset offset);
   void EraseOffset(const TopicPartition& at);
+  void SetReplay(ReplayJob job);
+  void EraseReplay();
 
   // What changed since the last call, one record per key, in order of keys.
   std::vector<GroupRecord> TakeRecords();
@@ -80,6 +83,7 @@ class GroupState {
   GroupHeader header_;
   std::map<std::string, Member> members_;
   std::map<TopicPartition, CommittedOffset> offsets_;
+  std::optional<ReplayJob> replay_;
   std::map<TopicPartition, std::string> holders_;  // from members_
   std::map<TopicPartition, std::string> targets_;  // from members_
   std::map<std::string, GroupRecordKey> touched_;  // by encoded key

@@ -55,7 +55,7 @@ std::optional<std::int64_t> GroupCore::ExpiryOf(const CommittedOffset& offset) c
 }
 
 void GroupCore::ArmExpiry() {
-  if (!state_.members().empty() || gone() || options_.offsets_retention_ms < 0) {
+  if (!state_.members().empty() || gone() || options_.offsets_retention_ms < 0 || !unfinished_.empty()) {
     if (expiry_timer_ms_.has_value()) actions_.timers.push_back({GroupTimerKind::kExpiry, {}, std::nullopt});
     expiry_timer_ms_.reset();
     return;
@@ -63,23 +63,27 @@ void GroupCore::ArmExpiry() {
   if (expiry_timer_ms_.has_value()) return;  // later commits only put it off, which is seen when it fires
   std::int64_t first_ms = state_.header().empty_since_ms + options_.offsets_retention_ms;
   if (!state_.offsets().empty()) {
-    first_ms = INT64_MAX;
-    for (const auto& [at, offset] : state_.offsets()) first_ms = std::min(first_ms, *ExpiryOf(offset));
+    const bool together = state_.replay().has_value();
+    first_ms = together ? INT64_MIN : INT64_MAX;
+    for (const auto& [at, offset] : state_.offsets()) first_ms = together ? std::max(first_ms, *ExpiryOf(offset)) : std::min(first_ms, *ExpiryOf(offset));
   }
   expiry_timer_ms_ = now_.monotonic_ms + std::max<std::int64_t>(first_ms - now_.wall_ms, 1);
   actions_.timers.push_back({GroupTimerKind::kExpiry, {}, expiry_timer_ms_});
 }
 
-// With the last offset the memory of the group's epochs goes, too: its members are long gone.
+// With the last offset the memory of the group's epochs goes, too: its members are long gone. What a replay job has committed says that it is done, and goes with it.
 void GroupCore::FireExpiry() {
   expiry_timer_ms_.reset();
-  if (!state_.members().empty() || options_.offsets_retention_ms < 0) return;
+  if (!state_.members().empty() || options_.offsets_retention_ms < 0 || !unfinished_.empty()) return;
   std::vector<TopicPartition> expired;
   for (const auto& [at, offset] : state_.offsets()) {
     if (*ExpiryOf(offset) <= now_.wall_ms) expired.push_back(at);
   }
+  if (state_.replay().has_value() && expired.size() < state_.offsets().size()) return;
   for (const TopicPartition& at : expired) state_.EraseOffset(at);
-  if (state_.offsets().empty() && state_.header().empty_since_ms + options_.offsets_retention_ms <= now_.wall_ms) state_.EraseHeader();
+  if (!state_.offsets().empty() || state_.header().empty_since_ms + options_.offsets_retention_ms > now_.wall_ms) return;
+  state_.EraseReplay();
+  state_.EraseHeader();
 }
 
 }  // namespace cordwood::broker

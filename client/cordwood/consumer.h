@@ -91,6 +91,9 @@ class CORDWOOD_EXPORT Consumer {
   // Commits what is handled, gives up all partitions and leaves the group, all within `timeout`. Nothing happens if it is not subscribed.
   Result<void> Unsubscribe(std::chrono::milliseconds timeout);
   GroupMembership membership() const;
+  // As the coordinator said last; changes within Poll(), which returns at once when the job has ended. A member whose own partitions are read stays useful until
+  // kDone: it takes over what another one leaves.
+  ReplayState replay() const;
 
   // This record, and all before it in its partition that Poll() gave, are handled: they may be committed automatically. Of a partition that is gone: ignored.
   void Mark(const ConsumerRecord& record);

@@ -71,6 +71,15 @@ struct CommittedOffset {
   friend bool operator==(const CommittedOffset&, const CommittedOffset&) = default;
 };
 
+// A replay job (cord group replay) is a group that reads a range once: its members are given nothing at or beyond the ends, at the job's pace.
+enum class ReplayState {
+  kNone,       // the group is no replay job, or the coordinator has not said yet
+  kRunning,
+  kPaused,     // Poll() gives nothing until an operator resumes it
+  kDone,       // all is committed up to the ends: Poll() gives nothing any more
+  kCancelled,  // by an operator, or with its topics: likewise
+};
+
 // For people and logs.
 struct GroupMembership {
   std::string member_id;       // of this incarnation; empty: not subscribed

@@ -72,7 +72,9 @@ void Consumer::State::Group::PollEnded(const std::vector<ConsumerRecord>& record
       unhandled_.push_back(*last);
     }
     place->read_epoch = LeaderEpoch(record.leader_epoch());
+    place->last = record.offset();
   }
+  GaveAtPace(records);
   member_.PollEnded();
 }
 
@@ -80,6 +82,7 @@ Result<void> Consumer::State::Group::Turn(Consumer& self) {
   if (member_.has_news()) {
     const client::MemberNews news = member_.TakeNews();
     failure_ = news.failure;
+    if (news.replay_changed) TakeReplay(news.replay);
     TakeLost(self, news.changes.lost);
     TakeRevoked(self, news.changes.revoked);
     TakeMoved(news.changes.moved);
@@ -92,7 +95,7 @@ Result<void> Consumer::State::Group::Turn(Consumer& self) {
 }
 
 absl::Duration Consumer::State::Group::next_turn() const {
-  absl::Duration next = absl::InfiniteDuration();
+  absl::Duration next = next_due();
   if (!waiting_.empty() && !asking_) next = ask_after_;
   absl::Duration commit_at = last_commit_ + std::max(absl::FromChrono(options_.auto_commit_interval), kCommitPause);
   if (automatic_->under_way) commit_at = std::max(commit_at, Now() + kCommitPause);
@@ -342,9 +345,13 @@ bool Consumer::State::Group::TakeOffset(const MemberPlace& place, const OffsetAn
 }
 
 bool Consumer::State::Group::Reset(const TopicPartition& partition, const client::ReadAhead::Failed& failure) {
-  if (options_.reset.kind() == Kind::kError || failure.log_start.value() < 0) return false;
   const auto found = places_.find(partition);
-  if (found == places_.end()) return false;
+  if (found == places_.end() || failure.log_start.value() < 0) return false;
+  if (found->second.place.end.has_value()) {
+    GoOnInRange(state_.assignment.find(partition), *found->second.place.end, failure);
+    return true;
+  }
+  if (options_.reset.kind() == Kind::kError) return false;
   found->second.read_epoch = kNoLeaderEpoch;
   if (options_.reset.kind() != Kind::kByDuration) {
     state_.SeekTo({{state_.assignment.find(partition), options_.reset.kind() == Kind::kEarliest ? failure.log_start : failure.high_watermark}});
@@ -363,23 +370,10 @@ void Consumer::State::Group::Sought(const TopicPartition& partition) {
   if (found == places_.end()) return;
   found->second.unhandled.reset();
   found->second.read_epoch = kNoLeaderEpoch;
+  found->second.early.clear();
+  found->second.ended = false;
   found->second.placed = true;
   std::erase_if(waiting_, [&](const MemberPlace& at) { return at.tenure == found->second.place.tenure; });
-}
-
-void Consumer::State::Group::Trim(std::vector<ConsumerRecord>* records) {
-  if (std::none_of(places_.begin(), places_.end(), [](const auto& entry) { return entry.second.place.end.has_value(); })) return;
-  std::erase_if(*records, [&](const ConsumerRecord& record) {
-    const auto found = places_.find(record.topic_partition());
-    return found != places_.end() && found->second.place.end.has_value() && Offset(record.offset()) >= *found->second.place.end;
-  });
-  std::vector<std::size_t> done;
-  for (auto& [partition, place] : places_) {
-    const std::size_t slot = state_.assignment.at(partition).slot;
-    if (!place.place.end.has_value() || state_.ahead.position(slot) < *place.place.end) continue;
-    if (!std::exchange(place.ended, true)) done.push_back(slot);
-  }
-  if (!done.empty()) state_.fetch.Silence(done);
 }
 
 }  // namespace cordwood

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <memory>
 #include <optional>
@@ -12,6 +13,7 @@
 #include <vector>
 
 #include "client/consumer_state.h"
+#include "client/group/replay_pace.h"
 #include "client/internal/group/member_client.h"
 #include "client/internal/group/offset_query.h"
 #include "cordwood/callback_thread.h"
@@ -41,8 +43,17 @@ class Consumer::State::Group {
   Status Advise(const Status& why) const;  // with what to choose
   // The user went elsewhere.
   void Sought(const TopicPartition& partition);
-  // Drops what lies at or beyond the end of a replay job.
-  void Trim(std::vector<ConsumerRecord>* records);
+
+  // consumer_replay.cc: of a group that is a replay job.
+  ReplayState replay() const;
+  // Once, when the job has ended.
+  bool TakeReplayEnd() { return std::exchange(replay_ended_, false); }
+  bool holds() const { return pace_.holds(absl::FromChrono(std::chrono::steady_clock::now().time_since_epoch())); }
+  std::size_t records_max(std::size_t most) const { return pace_.records_max(most); }
+  void TakeEarly(std::vector<ConsumerRecord>* records);
+  // Leaves what lies in the range of the job and is due.
+  void TakeInRange(std::vector<ConsumerRecord>* records);
+  Offset PositionOf(const TopicPartition& partition) const { return PositionOf(partition, places_.at(partition)); }
 
   void Mark(const ConsumerRecord& record);
   Future<void> Commit();
@@ -62,6 +73,8 @@ class Consumer::State::Group {
     bool announced = false;           // on_assigned was called
     bool placed = true;               // false: where it begins is not known, its position means nothing
     bool ended = false;               // of a replay job: all of it was read
+    std::deque<ConsumerRecord> early = {};  // of a replay job: read, and not due yet
+    std::int64_t last = -1;           // offset of the last record that the last Poll() gave
   };
   using Places = std::map<TopicPartition, Place>;
   // How the last automatic commit went; outlives the group.
@@ -89,6 +102,14 @@ class Consumer::State::Group {
   bool TakeOffset(const client::MemberPlace& place, const OffsetAnswer& answer);
   void Fail(const client::MemberPlace& place, const Status& why);
 
+  // consumer_replay.cc.
+  void TakeReplay(const std::optional<client::MemberReplay>& told);
+  void Silence(const std::vector<std::size_t>& slots);
+  void HoldEarly(std::vector<ConsumerRecord>* records);
+  void GaveAtPace(const std::vector<ConsumerRecord>& records);
+  absl::Duration next_due() const;
+  void GoOnInRange(Assignment::iterator assigned, Offset end, const client::ReadAhead::Failed& failure);
+
   // consumer_subscription.cc.
   Offset PositionOf(const TopicPartition& partition, const Place& place) const;
   // What automatic commits would say; nullopt: nothing new.
@@ -105,6 +126,8 @@ class Consumer::State::Group {
   const std::shared_ptr<CallbackThread> thread_;  // of commit callbacks
   CallbackThread callbacks_;                      // of rebalance callbacks
   Status failure_;
+  client::ReplayPace pace_;
+  bool replay_ended_ = false;
   Places places_;                                 // what the application has
   Partitions unhandled_;                          // of the last Poll()
   std::vector<client::MemberPlace> waiting_;      // of which the broker is to say where they begin; told to the application only then

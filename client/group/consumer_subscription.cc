@@ -40,7 +40,7 @@ Future<void> Answered(Result<void> answer) {
 }  // namespace
 
 Offset Consumer::State::Group::PositionOf(const TopicPartition& partition, const Place& place) const {
-  const Offset position = state_.ahead.position(state_.assignment.at(partition).slot);
+  const Offset position = place.early.empty() ? state_.ahead.position(state_.assignment.at(partition).slot) : Offset(place.early.front().offset());
   return place.place.end.has_value() ? std::min(position, *place.place.end) : position;
 }
 
@@ -67,7 +67,9 @@ bool Consumer::State::Group::anything_to_commit() const {
 void Consumer::State::Group::Mark(const ConsumerRecord& record) {
   const auto found = places_.find(record.topic_partition());
   if (found == places_.end() || !found->second.unhandled.has_value()) return;
-  const Offset next = std::min(Offset(record.offset() + 1), PositionOf(found->first, found->second));
+  const Offset position = PositionOf(found->first, found->second);
+  // Behind the last that was given there may be a gap, which ends at the position.
+  const Offset next = record.offset() >= found->second.last ? position : std::min(Offset(record.offset() + 1), position);
   if (next <= *found->second.unhandled) return;
   found->second.unhandled = next;
   found->second.handled_epoch = LeaderEpoch(record.leader_epoch());
@@ -214,6 +216,8 @@ GroupMembership Consumer::State::Group::membership() {
 GroupMembership Consumer::membership() const {
   return client::InForkedChild() || state_->group == nullptr ? GroupMembership{} : state_->group->membership();
 }
+
+ReplayState Consumer::replay() const { return state_->group == nullptr ? ReplayState::kNone : state_->group->replay(); }
 
 void Consumer::Mark(const ConsumerRecord& record) {
   if (!client::InForkedChild() && state_->group != nullptr) state_->group->Mark(record);

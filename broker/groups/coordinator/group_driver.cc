@@ -52,6 +52,14 @@ void GroupDriver::Delete(std::string group, std::function<void(Status)> done) {
   Hand(*loop_, [loop = loop_.get(), group = std::move(group), done] { loop->Delete(group, done); }, done);
 }
 
+void GroupDriver::StartReplay(std::string group, ReplayJob job, std::function<void(Status)> done) {
+  Hand(*loop_, [loop = loop_.get(), group = std::move(group), job = std::move(job), done] { loop->StartReplay(group, job, done); }, done);
+}
+
+void GroupDriver::ChangeReplay(std::string group, ReplayChange change, std::function<void(Status)> done) {
+  Hand(*loop_, [loop = loop_.get(), group = std::move(group), change, done] { loop->ChangeReplay(group, change, done); }, done);
+}
+
 void GroupDriver::Look(std::string group, std::function<void(StatusOr<GroupView>)> look) {
   Hand(*loop_, [loop = loop_.get(), group = std::move(group), look] { loop->Look(group, look); }, look);
 }

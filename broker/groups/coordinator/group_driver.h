@@ -74,6 +74,12 @@ class GroupDriver {
   // NON_EMPTY_GROUP, GROUP_ID_NOT_FOUND.
   void Delete(std::string group, std::function<void(Status)> done);
 
+  // Makes the group a replay job, whose ranges and clock are given; of which offsets are committed at their beginnings. NON_EMPTY_GROUP: it has members, offsets of its own, or a
+  // job that is not done; INVALID_REQUEST: the ranges hold no record.
+  void StartReplay(std::string group, ReplayJob job, std::function<void(Status)> done);
+  // INVALID_REQUEST: the job has ended; GROUP_ID_NOT_FOUND: there is none.
+  void ChangeReplay(std::string group, ReplayChange change, std::function<void(Status)> done);
+
   // Runs `look` over the group as it is now (changes that are not yet durable included), or with why it cannot be seen: GROUP_ID_NOT_FOUND, or as above.
   void Look(std::string group, std::function<void(StatusOr<GroupView>)> look);
   // Over every group that is served, in order of id, and then `done` with what could not be seen: OK, or the first of COORDINATOR_LOAD_IN_PROGRESS,

@@ -39,7 +39,7 @@ struct GroupInput final : OutboxMessage {
   GroupLoop* loop = nullptr;  // the driver's
 };
 
-// What a stream is told: TellWelcome, TellTarget, TellPositions, EndStream, CommitDone of a commit on a stream.
+// What a stream is told: TellWelcome, TellTarget, TellPositions, TellReplay, EndStream, CommitDone of a commit on a stream.
 struct StreamTell {
   StreamId stream;
   decltype(GroupTell::what) what;

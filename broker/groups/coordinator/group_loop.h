@@ -43,6 +43,8 @@ class GroupLoop {
   void Fetch(const std::string& group, std::function<void(StatusOr<FetchedOffsets>)> done);
   void Reset(const std::string& group, std::vector<ResetEntry> entries, absl::Duration confirm_within, std::function<void(StatusOr<ResetOutcome>)> done);
   void Delete(const std::string& group, std::function<void(Status)> done);
+  void StartReplay(const std::string& group, ReplayJob job, std::function<void(Status)> done);
+  void ChangeReplay(const std::string& group, ReplayChange change, std::function<void(Status)> done);
   void Look(const std::string& group, const std::function<void(StatusOr<GroupView>)>& look);
   void LookAtAll(const std::function<void(const GroupView&)>& each, const std::function<void(Status)>& done);
   // group_loop_streams.cc
@@ -104,6 +106,7 @@ class GroupLoop {
   bool ParkUntilMade(StreamId stream, std::function<void(const Status&)> run);
   void RunParkedIfMade();
   void RunParked(const Status& made);
+  StatusOr<LedGroup*> FindServed(const std::string& id);  // GROUP_ID_NOT_FOUND
   Status NoSuchGroup(const std::string& id) const;
   GroupView ViewOf(const LedGroup& group) const { return {group.core, group.members, *topics_, now_}; }
 

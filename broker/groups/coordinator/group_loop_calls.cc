@@ -12,6 +12,13 @@ namespace {
 
 constexpr std::size_t kParkedMax = 10'000;
 
+auto AnswerReplay(std::function<void(Status)> done) {
+  return [done = std::move(done)](const Status& logged, GroupTell& tell) {
+    const Status& status = std::get<ReplayDone>(tell.what).status;
+    done(status.ok() ? logged : status);
+  };
+}
+
 }  // namespace
 
 Status GroupLoop::CheckGroupId(const std::string& group) const {
@@ -192,19 +199,42 @@ void GroupLoop::FinishReset(LedGroup& group, std::vector<PendingReset>::iterator
 }
 
 void GroupLoop::Delete(const std::string& id, std::function<void(Status)> done) {
-  if (const Status sound = CheckGroupId(id); !sound.ok()) return done(sound);
-  OffsetsPartition* home = HomeOf(id);
-  if (home != nullptr) {
-    if (const Status served = CheckServed(home); !served.ok()) return done(served);
-  }
-  LedGroup* group = home == nullptr ? nullptr : Find(*home, id);
-  if (group == nullptr || group->core.gone()) return done(NoSuchGroup(id));
-  if (!group->damage.ok()) return done(group->damage);
+  const StatusOr<LedGroup*> group = FindServed(id);
+  if (!group.ok()) return done(group.status());
   const std::uint64_t request = NextRequest([done = std::move(done)](const Status& logged, GroupTell& tell) {
     const Status& status = std::get<DeleteDone>(tell.what).status;
     done(status.ok() ? logged : status);
   });
-  Step(*group, DeleteGroup{request});
+  Step(**group, DeleteGroup{request});
+}
+
+void GroupLoop::StartReplay(const std::string& id, ReplayJob job, std::function<void(Status)> done) {
+  auto start = [this, id, done, job = std::make_shared<ReplayJob>(std::move(job))](const Status& made) {
+    if (!made.ok()) return done(made);
+    OffsetsPartition* home = HomeOf(id);
+    if (const Status served = CheckServed(home); !served.ok()) return done(served);
+    StatusOr<LedGroup*> group = FindOrMake(*home, id);
+    if (!group.ok()) return done(group.status());
+    Step(**group, broker::StartReplay{NextRequest(AnswerReplay(done)), std::move(*job)});
+  };
+  if (const Status sound = CheckGroupId(id); !sound.ok()) return done(sound);
+  if (!ParkUntilMade(StreamId(0), start)) start(absl::OkStatus());
+}
+
+void GroupLoop::ChangeReplay(const std::string& id, ReplayChange change, std::function<void(Status)> done) {
+  const StatusOr<LedGroup*> group = FindServed(id);
+  if (!group.ok()) return done(group.status());
+  Step(**group, broker::ChangeReplay{NextRequest(AnswerReplay(done)), change});
+}
+
+StatusOr<LedGroup*> GroupLoop::FindServed(const std::string& id) {
+  CORDWOOD_RETURN_IF_ERROR(CheckGroupId(id));
+  OffsetsPartition* home = HomeOf(id);
+  if (home != nullptr) CORDWOOD_RETURN_IF_ERROR(CheckServed(home));
+  LedGroup* group = home == nullptr ? nullptr : Find(*home, id);
+  if (group == nullptr || (group->damage.ok() && group->core.gone())) return NoSuchGroup(id);
+  if (!group->damage.ok()) return group->damage;
+  return group;
 }
 
 Status GroupLoop::NoSuchGroup(const std::string& id) const { return Error(Reason::kGroupIdNotFound, absl::StrCat("there is no group ", id)); }

@@ -102,7 +102,10 @@ void GroupLoop::AddLogEnds(std::vector<CommitEntry>& entries) const {
     const ReplicaHandlePtr replica = table_.Find(entry.at.topic, entry.at.partition);
     if (replica == nullptr) continue;
     const ReplicaSnapshot snapshot = replica->snapshot();
-    if (snapshot.phase == ReplicaPhase::kOpen || snapshot.phase == ReplicaPhase::kClosed) entry.log_end = snapshot.log_end;
+    if (snapshot.phase == ReplicaPhase::kOpen || snapshot.phase == ReplicaPhase::kClosed) {
+      entry.log_end = snapshot.log_end;
+      entry.log_start = snapshot.log_start;
+    }
   }
 }
 

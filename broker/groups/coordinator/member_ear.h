@@ -11,7 +11,7 @@
 
 namespace cordwood::broker {
 
-// What each stream was told, in words: "welcome 1", "target 2: t-0@5", "target 3: t-0@5; revoke t-1", "positions t-0@0/1", "committed 7", "end REASON".
+// What each stream was told, in words: "welcome 1", "target 2: t-0@5", "target 3: t-0@5; revoke t-1", "positions t-0@0/1", "replay 500 B/s", "committed 7", "end REASON".
 class Ear final : public GroupListener {
  public:
   void OnTells(const std::vector<StreamTell>& tells, const TopicView& topics) override {
@@ -26,6 +26,7 @@ class Ear final : public GroupListener {
   static std::string Name(const AssignedPartition& assigned, const TopicView& topics) {
     std::string name = absl::StrCat(" ", Name(assigned.at, topics), "@", assigned.offset.has_value() ? ToString(*assigned.offset) : "none");
     if (assigned.position_epoch > PositionEpoch(0)) absl::StrAppend(&name, "/", assigned.position_epoch.value());
+    if (assigned.end.has_value()) absl::StrAppend(&name, "..", assigned.end->value());
     return name;
   }
   static std::string Words(const StreamTell& tell, const TopicView& topics) {
@@ -39,6 +40,8 @@ class Ear final : public GroupListener {
     } else if (const auto* positions = std::get_if<TellPositions>(&tell.what)) {
       words = "positions";
       for (const AssignedPartition& assigned : positions->positions) words += Name(assigned, topics);
+    } else if (const auto* replay = std::get_if<TellReplay>(&tell.what)) {
+      words = absl::StrCat("replay ", std::string(ReplayStateName(replay->replay.state, replay->replay.done)), " ", replay->replay.bytes_per_second, " B/s");
     } else if (const auto* done = std::get_if<CommitDone>(&tell.what)) {
       words = absl::StrCat("committed ", done->request);
       for (const Status& entry : done->entries) words += " " + std::string(entry.ok() ? "OK" : ReasonName(ReasonOf(entry)));

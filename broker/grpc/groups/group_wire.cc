@@ -55,6 +55,23 @@ void FillAssigned(const AssignedPartition& from, const TopicView& topics, v1::As
     if (from.leader_epoch != kNoLeaderEpoch) to.set_leader_epoch(from.leader_epoch.value());
   }
   to.set_position_epoch(from.position_epoch.value());
+  if (from.end.has_value()) to.set_end(from.end->value());
+}
+
+v1::ReplayState StateOf(const ToldReplay& replay) {
+  if (replay.done) return v1::REPLAY_DONE;
+  switch (replay.state) {
+    case ReplayState::kRunning: return v1::REPLAY_RUNNING;
+    case ReplayState::kPaused: return v1::REPLAY_PAUSED;
+    case ReplayState::kCancelled: break;
+  }
+  return v1::REPLAY_CANCELLED;
+}
+
+void FillReplay(const ToldReplay& from, v1::Replay& to) {
+  to.set_state(StateOf(from));
+  to.set_bytes_per_second(from.bytes_per_second);
+  if (from.clock_ms.has_value()) to.set_clock_ms(*from.clock_ms);
 }
 
 void FillPartitions(const std::vector<TopicPartition>& from, const TopicView& topics, v1::TopicPartitionList& to) {
@@ -306,6 +323,9 @@ v1::CoordinatorMessage MessageOf(const StreamTell& tell, const TopicView& topics
     for (const AssignedPartition& assigned : target->assigned) FillAssigned(assigned, topics, *message.mutable_target()->add_assigned());
     if (!target->revoke.empty()) FillPartitions(target->revoke, topics, *message.mutable_target()->mutable_revoke());
     message.mutable_target()->set_reason(target->reason);
+    if (target->replay.has_value()) FillReplay(*target->replay, *message.mutable_target()->mutable_replay());
+  } else if (const auto* replay = std::get_if<TellReplay>(&tell.what)) {
+    FillReplay(replay->replay, *message.mutable_replay());
   } else if (const auto* positions = std::get_if<TellPositions>(&tell.what)) {
     for (const AssignedPartition& position : positions->positions) FillAssigned(position, topics, *message.mutable_positions()->add_positions());
     message.mutable_positions()->set_reason("the group was reset");

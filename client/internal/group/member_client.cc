@@ -74,6 +74,8 @@ MemberNews MemberClient::TakeNews() {
     news_.store(false, std::memory_order_release);
     news.changes = core_.TakeChanges();
     news.failure = core_.failure();
+    news.replay_changed = core_.TakeReplayChanged();
+    news.replay = core_.replay();
     Pump();
   });
   return news;

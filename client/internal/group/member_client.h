@@ -27,6 +27,8 @@ struct MemberEvents {
 
 struct MemberNews {
   MemberChanges changes;
+  bool replay_changed = false;
+  std::optional<MemberReplay> replay;  // nullopt: the group is no replay job
   Status failure;  // not OK: no member any more, for good
 };
 

@@ -173,9 +173,10 @@ Status MemberCore::Received(const v1::CoordinatorMessage& message, absl::Duratio
       Tick(now);
       return absl::OkStatus();
     }
-    case v1::CoordinatorMessage::kTarget: return TakeTarget(message.target());
+    case v1::CoordinatorMessage::kTarget: return TakeTarget(message.target(), now);
     case v1::CoordinatorMessage::kPositions: return TakePositions(message.positions());
     case v1::CoordinatorMessage::kCommitDone: CommitDone(message.commit_done()); return absl::OkStatus();
+    case v1::CoordinatorMessage::kReplay: TakeReplay(message.replay(), now); return absl::OkStatus();
     case v1::CoordinatorMessage::kMoved: moved_to_ = message.moved().leader(); return absl::OkStatus();
     case v1::CoordinatorMessage::WHAT_NOT_SET: break;
   }

@@ -52,6 +52,8 @@ class MemberCore {
   void Polled(absl::Duration at);  // the last time it was seen in a poll
   MemberChanges TakeChanges();
   bool has_changes() const;
+  const std::optional<MemberReplay>& replay() const { return replay_; }  // nullopt: the group is no replay job
+  bool TakeReplayChanged() { return std::exchange(replay_changed_, false); }
   void GaveUp(const std::vector<MemberPlace>& revoked);
   void Taken(const std::vector<MemberPlace>& moved);
   void Progressed(const GroupPartition& at, Offset position, bool paused);
@@ -111,7 +113,8 @@ class MemberCore {
   };
 
   Status Welcome(const v1::Welcome& welcome);
-  Status TakeTarget(const v1::Target& target);
+  Status TakeTarget(const v1::Target& target, absl::Duration now);
+  void TakeReplay(const v1::Replay& replay, absl::Duration now);
   Status TakePositions(const v1::Positions& positions);
   void CommitDone(const v1::CommitDone& done);
   void Give(const GroupPartition& at, const v1::AssignedPartition& assigned);
@@ -145,6 +148,8 @@ class MemberCore {
   HeldMap held_;
   Tenure last_tenure_ = 0;
   std::vector<MemberPlace> lost_;  // the application does not know yet
+  std::optional<MemberReplay> replay_;
+  bool replay_changed_ = false;
 
   std::deque<PendingCommit> commits_;  // not answered; those sent on this stream come first
   std::uint64_t last_seq_ = 0;

@@ -26,7 +26,7 @@ void MemberCore::Place(Held* held, const v1::AssignedPartition& assigned) {
   held->place.end = assigned.has_end() ? std::optional(Offset(assigned.end())) : std::nullopt;
 }
 
-Status MemberCore::TakeTarget(const v1::Target& target) {
+Status MemberCore::TakeTarget(const v1::Target& target, absl::Duration now) {
   if (phase_ == Phase::kParking || target.member_epoch() < epoch_ || !welcomed_) return absl::OkStatus();
   std::set<GroupPartition> present;
   std::vector<std::pair<GroupPartition, const v1::AssignedPartition*>> given;
@@ -49,15 +49,34 @@ Status MemberCore::TakeTarget(const v1::Target& target) {
   if (!target.reason().empty()) reason_ = target.reason();
   // What is in neither is gone, as with its topic.
   for (auto held = held_.begin(); held != held_.end();) {
-    const auto now = held++;
-    if (!present.contains(now->first)) Lose(now);
+    const auto next = held++;
+    if (!present.contains(next->first)) Lose(next);
   }
   for (const GroupPartition& partition : revoked) {
     if (const auto held = held_.find(partition); held != held_.end()) Revoke(held);
   }
   for (const auto& [partition, assigned] : given) Give(partition, *assigned);
   heartbeat_due_ = owned_changed_ = true;  // the answer, under this epoch
+  if (target.has_replay()) {
+    TakeReplay(target.replay(), now);
+  } else if (replay_.has_value()) {
+    replay_.reset();
+    replay_changed_ = true;
+  }
   return absl::OkStatus();
+}
+
+void MemberCore::TakeReplay(const v1::Replay& replay, absl::Duration now) {
+  using State = MemberReplay::State;
+  MemberReplay told;
+  if (replay.state() == v1::REPLAY_PAUSED) told.state = State::kPaused;
+  if (replay.state() == v1::REPLAY_CANCELLED) told.state = State::kCancelled;
+  if (replay.state() == v1::REPLAY_DONE) told.state = State::kDone;
+  told.bytes_per_second = std::max<std::int64_t>(replay.bytes_per_second(), 0);
+  if (replay.has_clock_ms()) told.clock_ms = replay.clock_ms();
+  told.told = now;
+  replay_ = told;
+  replay_changed_ = true;
 }
 
 void MemberCore::Give(const GroupPartition& at, const v1::AssignedPartition& assigned) {
@@ -119,7 +138,7 @@ void MemberCore::Release(HeldMap::iterator held) {
 }
 
 bool MemberCore::has_changes() const {
-  if (!lost_.empty()) return true;
+  if (!lost_.empty() || replay_changed_) return true;
   return std::any_of(held_.begin(), held_.end(), [](const auto& entry) {
     const Held& held = entry.second;
     return held.state == State::kNew || held.state == State::kRevoking || (held.moved && held.state == State::kTaken);

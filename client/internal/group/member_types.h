@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/time/time.h"
 #include "storage/base/ids.h"
 #include "storage/base/reason.h"
 
@@ -31,6 +32,15 @@ struct MemberPlace {
   LeaderEpoch leader_epoch = kNoLeaderEpoch;  // of the record before it
   std::uint32_t position_epoch = 0;
   std::optional<Offset> end;     // replay jobs: exclusive
+};
+
+// How a replay job goes on, for this member.
+struct MemberReplay {
+  enum class State { kRunning, kPaused, kCancelled, kDone };
+  State state = State::kRunning;
+  std::int64_t bytes_per_second = 0;     // its share of the rate; 0: no limit
+  std::optional<std::int64_t> clock_ms;  // original pace: records up to this timestamp were due when it was told
+  absl::Duration told;                   // monotonic
 };
 
 // What the application is to learn, in this order.
