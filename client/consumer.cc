@@ -10,6 +10,7 @@
 #include "client/consumer_state.h"
 #include "client/failure.h"
 #include "client/fork.h"
+#include "client/group/consumer_group.h"
 #include "cordwood/client.h"
 
 namespace cordwood {

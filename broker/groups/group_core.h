@@ -132,6 +132,7 @@ class GroupCore {
   // group_timeouts.cc.
   void ArmSession(const std::string& member);
   void ArmRevocation(const std::string& member);
+  bool Expires() const;
   void ArmExpiry();
   void FireSession(const std::string& member);
   void FireRevocation(const std::string& member);

@@ -103,7 +103,7 @@ struct DeleteGroup {
 };
 struct StartReplay {  // the group becomes a replay job
   std::uint64_t request = 0;
-  ReplayJob job;  // running, its clock stands; every range of a partition that exists
+  ReplayJob job;  // running, its clock, if any, stands (from -1: from the present on); when it was created is the core's to say
 };
 enum class ReplayChange : std::uint8_t { kPause, kResume, kCancel };
 struct ChangeReplay {

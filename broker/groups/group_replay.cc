@@ -27,7 +27,10 @@ void GroupCore::On(const StartReplay& event) {
   GroupHeader header = state_.header();
   header.empty_since_ms = std::max<std::int64_t>(now_.wall_ms, 0);
   state_.SetHeader(header);
-  state_.SetReplay(event.job);
+  ReplayJob job = event.job;
+  job.created_ms = std::max<std::int64_t>(now_.wall_ms, 0);
+  if (job.clock.has_value() && job.clock->first_ms < 0) job.clock->first_ms = job.created_ms;
+  state_.SetReplay(std::move(job));
   NoteReplays();
   Say(std::move(done));
 }
@@ -36,9 +39,9 @@ void GroupCore::On(const StartReplay& event) {
 Status GroupCore::CheckStart(const StartReplay& start) const {
   if (start.job.source == state_.group()) return Refusal(Reason::kInvalidRequest, "a replay job needs a group of its own, beside the one it is made for");
   if (!state_.members().empty()) return Refusal(Reason::kNonEmptyGroup, absl::StrCat("has ", state_.members().size(), " members; a replay job needs a group of its own"));
-  if (state_.replay().has_value() && !unfinished_.empty()) return Refusal(Reason::kNonEmptyGroup, "is a replay job that is not done; cancel it first");
+  if (state_.replay().has_value() && !unfinished_.empty()) return Refusal(Reason::kInvalidRequest, "is a replay job that is not done; cancel it first");
   if (!state_.replay().has_value() && !state_.offsets().empty()) {
-    return Refusal(Reason::kNonEmptyGroup, absl::StrCat("has committed offsets of ", state_.offsets().size(), " partitions; a replay job needs a group of its own"));
+    return Refusal(Reason::kInvalidRequest, absl::StrCat("has committed offsets of ", state_.offsets().size(), " partitions; a replay job needs a group of its own"));
   }
   bool any = false;
   for (const auto& [at, range] : start.job.ranges) {

@@ -200,7 +200,7 @@ TEST_F(GroupReplayTest, AGroupThatIsInUseBecomesNoJob) {
   empty.ranges[At(0)].from = Offset(20);
   EXPECT_EQ(MessageOf(Start(empty)), "group r: no record lies in the range");
   EXPECT_EQ(Commit(2, 5), Reason::kNone);
-  EXPECT_EQ(ReasonOf(Start(Job({0}))), Reason::kNonEmptyGroup);
+  EXPECT_EQ(MessageOf(Start(Job({0}))), "group r: has committed offsets of 1 partitions; a replay job needs a group of its own");
   Do(DeleteGroup{2});
   EXPECT_TRUE(Start(Job({0, 1})).ok());
   EXPECT_EQ(MessageOf(Start(Job({0}))), "group r: is a replay job that is not done; cancel it first");

@@ -54,8 +54,11 @@ std::optional<std::int64_t> GroupCore::ExpiryOf(const CommittedOffset& offset) c
   return std::max(offset.commit_ms, state_.header().empty_since_ms) + options_.offsets_retention_ms;
 }
 
+// Of a replay job only what it has read all of.
+bool GroupCore::Expires() const { return state_.members().empty() && options_.offsets_retention_ms >= 0 && unfinished_.empty(); }
+
 void GroupCore::ArmExpiry() {
-  if (!state_.members().empty() || gone() || options_.offsets_retention_ms < 0 || !unfinished_.empty()) {
+  if (gone() || !Expires()) {
     if (expiry_timer_ms_.has_value()) actions_.timers.push_back({GroupTimerKind::kExpiry, {}, std::nullopt});
     expiry_timer_ms_.reset();
     return;
@@ -74,7 +77,7 @@ void GroupCore::ArmExpiry() {
 // With the last offset the memory of the group's epochs goes, too: its members are long gone. What a replay job has committed says that it is done, and goes with it.
 void GroupCore::FireExpiry() {
   expiry_timer_ms_.reset();
-  if (!state_.members().empty() || options_.offsets_retention_ms < 0 || !unfinished_.empty()) return;
+  if (!Expires()) return;
   std::vector<TopicPartition> expired;
   for (const auto& [at, offset] : state_.offsets()) {
     if (*ExpiryOf(offset) <= now_.wall_ms) expired.push_back(at);

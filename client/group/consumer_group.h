@@ -48,7 +48,7 @@ class Consumer::State::Group {
   ReplayState replay() const;
   // Once, when the job has ended.
   bool TakeReplayEnd() { return std::exchange(replay_ended_, false); }
-  bool holds() const { return pace_.holds(absl::FromChrono(std::chrono::steady_clock::now().time_since_epoch())); }
+  bool holds() const;  // nothing may be handed out now
   std::size_t records_max(std::size_t most) const { return pace_.records_max(most); }
   void TakeEarly(std::vector<ConsumerRecord>* records);
   // Leaves what lies in the range of the job and is due.

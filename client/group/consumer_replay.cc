@@ -40,6 +40,8 @@ void Consumer::State::Group::TakeReplay(const std::optional<client::MemberReplay
   replay_ended_ = now != before && (now == ReplayState::kDone || now == ReplayState::kCancelled);
 }
 
+bool Consumer::State::Group::holds() const { return pace_.told().has_value() && pace_.holds(Now()); }
+
 // Records of the job that are here and were not due when they came.
 void Consumer::State::Group::TakeEarly(std::vector<ConsumerRecord>* records) {
   const std::optional<std::int64_t> due_ms = pace_.due_ms(Now());

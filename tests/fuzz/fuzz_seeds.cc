@@ -241,7 +241,7 @@ void GroupSeeds(Corpus& corpus, Corpus& logs) {
     key.kind = kind;
     key.group = "g";
     if (kind == GroupRecordKind::kOffset) key.partition = at;
-    if (kind >= GroupRecordKind::kMember) key.member = "m";
+    if (kind >= GroupRecordKind::kMember && kind <= GroupRecordKind::kCurrent) key.member = "m";
     const std::string bytes = Encode(key);
     corpus.Add(Choice(13) + bytes);
     corpus.Add(Choice(choice) + value);
@@ -264,6 +264,12 @@ void GroupSeeds(Corpus& corpus, Corpus& logs) {
   add(16, GroupRecordKind::kMember, Encode(member));
   add(17, GroupRecordKind::kTarget, Encode(MemberTarget{at}));
   add(18, GroupRecordKind::kCurrent, Encode(current));
+  ReplayJob job;
+  job.source = "s";
+  job.ranges[at] = {Offset(40), Offset(50), 1};
+  add(21, GroupRecordKind::kReplay, Encode(job));
+  job.clock = ReplayClock{1000, 5, 2000};
+  add(21, GroupRecordKind::kReplay, Encode(job));
   corpus.Add(Choice(19) + log);
   logs.Add(Choice(5) + log);
   const std::string target = std::string("\0\0\1\x0B\0\1\0\0\0\1", 10);

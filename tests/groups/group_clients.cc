@@ -122,6 +122,8 @@ void GroupWorld::Commit(std::size_t at) {
   sent.event.instance_id = client.instance;
   sent.event.epoch = client.epoch;
   sent.event.entries.push_back({partition, Offset(static_cast<std::int64_t>(Up(100))), kNoLeaderEpoch, holding.position_epoch, "", {}});
+  const ReplayRange* range = whole_view_.replay().has_value() ? whole_view_.replay()->RangeAt(partition) : nullptr;
+  if (range != nullptr && Chance(2)) sent.event.entries[0].offset = range->to;
   Note(absl::StrCat("client ", at, " commits ", Text(partition), " at epoch ", client.epoch.value(), late ? ", too late" : ""));
   if (client.stream != StreamId(0) && Chance(2)) {
     SendToServer(client, sent);

@@ -35,6 +35,7 @@ void GroupOracle::AfterStep(const GroupEvent& event, const GroupActions& actions
   CheckFences(event);
   CheckEpochs();
   CheckPositions(actions);
+  CheckReplay(actions);
   if (std::holds_alternative<ComputeTarget>(event)) CheckTarget();
   const std::int64_t now_ms = world_.now_.monotonic_ms;
   for (const GroupTell& tell : actions.tells) {
@@ -74,6 +75,7 @@ void GroupOracle::AfterRebuild() {
   attached_.clear();
   revoked_ms_.clear();
   heard_ms_.clear();
+  replay_before_.reset();
   for (const auto& [id, member] : world_.whole_view_.members()) heard_ms_[id] = world_.now_.monotonic_ms;
 }
 
@@ -129,6 +131,9 @@ void GroupOracle::CheckPositions(const GroupActions& actions) {
     const auto committed = offsets.find(assigned.at);
     const bool same = committed == offsets.end() ? !assigned.offset.has_value() && assigned.position_epoch == PositionEpoch(0)
                                                  : assigned.offset == committed->second.offset && assigned.position_epoch == committed->second.position_epoch;
+    const auto& job = world_.whole_view_.replay();
+    const ReplayRange* range = job.has_value() ? job->RangeAt(assigned.at) : nullptr;
+    if (assigned.end != (range == nullptr ? std::nullopt : std::optional(range->to))) Fail("a member is told of another end of its range");
     if (!same) Fail(absl::StrCat("a member is told a position of ", world_.Text(assigned.at), " that is not the committed one"));
   };
   for (const GroupTell& tell : actions.tells) {
@@ -166,7 +171,9 @@ void GroupOracle::CheckTarget() {
   for (const auto& [id, member] : world_.whole_view_.members()) {
     const std::set<TopicId> topics = TopicsOf(id);
     for (const TopicId& topic : topics) {
-      for (std::int32_t p = 0; world_.topics_->Has({topic, PartitionIndex(p)}); ++p) wanted.insert({topic, PartitionIndex(p)});
+      for (std::int32_t p = 0; world_.topics_->Has({topic, PartitionIndex(p)}); ++p) {
+        if (MayBeAssigned({topic, PartitionIndex(p)})) wanted.insert({topic, PartitionIndex(p)});
+      }
     }
     for (const TopicPartition& at : member.target) {
       if (!topics.contains(at.topic)) Fail("assigned to a member that does not subscribe to it");
@@ -250,13 +257,15 @@ void GroupOracle::AfterCommit(const SentCommit& sent, const Status& answer) {
     if (sent.tenure < tenure(entry.at)) return Fail("a commit of an earlier tenure was taken");
     if (committed == view.offsets().end() || committed->second.offset != entry.offset) return Fail("a commit that was taken is not in the log");
     if (position_epoch_before_ != entry.position_epoch) return Fail("a commit from before a reset was taken");
+    if (!MayBeCommitted(entry.at, entry.offset)) return Fail("a commit outside the range of the replay job was taken");
     return;
   }
   const Client& client = world_.clients_[sent.client];
   const auto mine = client.owned.find(entry.at);
   const bool attached = sent.event.stream == StreamId(0) || (attached_.contains(client.member) && attached_.at(client.member) == sent.event.stream);
   if (holds && attached && client.alive && client.member == sent.event.member && client.joined_epoch == sent.joined_epoch && mine != client.owned.end() &&
-      mine->second.taken == sent.taken && sent.tenure == tenure(entry.at) && position_epoch_before_ == entry.position_epoch && world_.topics_->Has(entry.at)) {
+      mine->second.taken == sent.taken && sent.tenure == tenure(entry.at) && position_epoch_before_ == entry.position_epoch && world_.topics_->Has(entry.at) &&
+      MayBeCommitted(entry.at, entry.offset)) {
     Fail(absl::StrCat("the owner's commit was refused: ", MessageOf(answer)));
   }
 }
@@ -265,7 +274,7 @@ void GroupOracle::AfterManualCommit(const CommitOffsets& commit, const Status& a
   const bool empty = world_.whole_view_.members().empty();
   if (answer.ok() && !empty) Fail("a manual commit was taken while there are members");
   const bool current = position_epoch_before_ == commit.entries[0].position_epoch;
-  if (!answer.ok() && empty && current) Fail("a manual commit to an empty group was refused");
+  if (!answer.ok() && empty && current && MayBeCommitted(commit.entries[0].at, commit.entries[0].offset)) Fail("a manual commit to an empty group was refused");
   if (answer.ok() && !current) Fail("a manual commit from before a reset was taken");
 }
 
@@ -343,7 +352,7 @@ void GroupOracle::AtRest() {
     }
     for (const TopicId& topic : TopicsOf(id)) {
       for (std::int32_t p = 0; world_.topics_->Has({topic, PartitionIndex(p)}); ++p) {
-        if (owned[{topic, PartitionIndex(p)}] != 1) Fail(absl::StrCat(world_.Text({topic, PartitionIndex(p)}), " has no owner at rest"));
+        if (MayBeAssigned({topic, PartitionIndex(p)}) && owned[{topic, PartitionIndex(p)}] != 1) Fail(absl::StrCat(world_.Text({topic, PartitionIndex(p)}), " has no owner at rest"));
       }
     }
   }

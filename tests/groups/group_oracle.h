@@ -48,6 +48,10 @@ class GroupOracle {
   void CheckShares();
   void NoteClaims();
   void CheckPositions(const GroupActions& actions);
+  // group_replays.cc
+  void CheckReplay(const GroupActions& actions);
+  bool MayBeAssigned(const TopicPartition& at) const;
+  bool MayBeCommitted(const TopicPartition& at, Offset offset) const;
   std::set<TopicId> TopicsOf(const std::string& member) const;
   std::string PresentOwner(const TopicPartition& at) const;
   PositionEpoch PositionEpochOf(const TopicPartition& at) const;  // in the log; 0 if nothing is committed
@@ -57,6 +61,7 @@ class GroupOracle {
   std::optional<std::string> violation_;
   View before_;
   std::optional<GroupHeader> header_before_;
+  std::optional<std::pair<ReplayState, bool>> replay_before_;  // and whether it was done
   PositionEpoch position_epoch_before_;  // of the partition that is committed
   std::map<std::string, StreamId> attached_;                                         // by welcomes and ends
   std::map<std::string, std::int64_t> heard_ms_;                                     // last sign of life that reached the core, by member

@@ -26,11 +26,12 @@ GroupCoreOptions Options() {
 }  // namespace
 
 GroupWorld::GroupWorld(std::uint64_t seed, bool trace)
-    : random_(seed), tracing_(trace), topics_(std::make_shared<TopicView>()), core_(std::make_unique<GroupCore>("g", Options())),
+    : random_(seed), replays_(seed % 4 == 3), tracing_(trace), topics_(std::make_shared<TopicView>()), core_(std::make_unique<GroupCore>("g", Options())),
       oracle_(std::make_unique<GroupOracle>(*this)) {
   Step(ActivateGroup{topics_, {}});
   ChangeTopicsAtRandom();
   ChangeTopicsAtRandom();
+  if (replays_) StartReplayAtRandom();
 }
 
 GroupWorld::~GroupWorld() = default;
@@ -52,6 +53,7 @@ std::optional<std::string> GroupWorld::Run(int steps) {
 // Mostly messages arrive and are acted upon; trouble comes in between.
 void GroupWorld::RandomStep() {
   if (clients_.empty()) return StartClient();
+  if (replays_ && Chance(40)) return ChangeReplayAtRandom();
   const std::uint64_t what = Up(200);
   if (what < 90) return MoveOneMessage();
   if (what < 105) return Sync(Chance(2) ? log_.size() : durable_ + Up(log_.size() - durable_ + 1));

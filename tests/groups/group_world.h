@@ -97,6 +97,8 @@ class GroupWorld {
   void ChangeTopicsAtRandom();
   void Reset();
   void CommitManually();
+  void StartReplayAtRandom();   // group_replays.cc
+  void ChangeReplayAtRandom();
   void CrashCoordinator();
   void PassTime();
   void Rest();
@@ -125,6 +127,7 @@ class GroupWorld {
   bool FireTimer(bool early);
 
   std::mt19937_64 random_;
+  const bool replays_;  // in one history of four the group is a replay job
   const bool tracing_;
   std::string trace_;
   std::uint64_t events_ = 0;

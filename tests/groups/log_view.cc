@@ -22,6 +22,7 @@ void LogView::Apply(const GroupRecord& record) {
     if (key.kind == GroupRecordKind::kGroup) header_.reset();
     if (key.kind == GroupRecordKind::kOffset) offsets_.erase(key.partition);
     if (key.kind == GroupRecordKind::kMember) members_.erase(key.member);
+    if (key.kind == GroupRecordKind::kReplay) replay_.reset();
     return;
   }
   records_[record.key] = *record.value;
@@ -30,6 +31,7 @@ void LogView::Apply(const GroupRecord& record) {
     case GroupRecordKind::kOffset: offsets_[key.partition] = Read(DecodeCommittedOffset(*record.value)); break;
     case GroupRecordKind::kMember: members_[key.member].record = Read(DecodeGroupMember(*record.value)); break;
     case GroupRecordKind::kTarget: members_[key.member].target = Read(DecodeMemberTarget(*record.value)); break;
+    case GroupRecordKind::kReplay: replay_ = Read(DecodeReplayJob(*record.value)); break;
     case GroupRecordKind::kCurrent: members_[key.member].current = Read(DecodeMemberCurrent(*record.value)); break;
   }
 }

@@ -26,6 +26,7 @@ class LogView {
   const std::optional<GroupHeader>& header() const { return header_; }
   const std::map<std::string, Member>& members() const { return members_; }
   const std::map<TopicPartition, CommittedOffset>& offsets() const { return offsets_; }
+  const std::optional<ReplayJob>& replay() const { return replay_; }
   // Whether this incarnation is a member still.
   bool Lives(const std::string& member, MemberEpoch joined) const;
 
@@ -34,6 +35,7 @@ class LogView {
   std::optional<GroupHeader> header_;
   std::map<std::string, Member> members_;
   std::map<TopicPartition, CommittedOffset> offsets_;
+  std::optional<ReplayJob> replay_;
 };
 
 }  // namespace cordwood::broker

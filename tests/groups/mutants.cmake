@@ -101,3 +101,22 @@ group_mutant(unbalanced uniform_flow.cc
 # A topic that grows is not noticed.
 group_mutant(growth_unnoticed group_reconciliation.cc
   [=[if (was != seen[id].end() && !(was->second == topic))]=] [=[if (false)]=])
+# A replay job gives its members every partition of its topics.
+group_mutant(replay_of_everything group_reconciliation.cc
+  [=[const bool replay = state_.replay().has_value();]=] [=[const bool replay = false;]=])
+# Members of a replay job do not hear where it ends.
+group_mutant(replay_end_untold group_reconciliation.cc
+  [=[if (range != nullptr) assigned.end = range->to;]=] [=[]=])
+# What lies beyond the end of a replay job is committed.
+group_mutant(replay_commit_beyond_the_end group_replay.cc
+  [=[if (offset >= range->from && offset <= range->to) return absl::OkStatus();]=] [=[if (true) return absl::OkStatus();]=])
+# A pause or a cancellation is told to nobody.
+group_mutant(replay_change_untold group_replay.cc
+  [=[if (!std::exchange(replay_changed_, false)) return;]=] [=[if (true) return;]=])
+# A change of a replay job is not in the log.
+group_mutant(replay_unrecorded group_state.cc
+  [=[  replay_ = std::move(job);
+  Touch(GroupRecordKind::kReplay);]=] [=[  replay_ = std::move(job);]=])
+# The offsets of a replay job that is not done expire.
+group_mutant(replay_expires group_timeouts.cc
+  [=[options_.offsets_retention_ms >= 0 && unfinished_.empty();]=] [=[options_.offsets_retention_ms >= 0;]=])

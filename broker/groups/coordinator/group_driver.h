@@ -74,8 +74,8 @@ class GroupDriver {
   // NON_EMPTY_GROUP, GROUP_ID_NOT_FOUND.
   void Delete(std::string group, std::function<void(Status)> done);
 
-  // Makes the group a replay job, whose ranges and clock are given; of which offsets are committed at their beginnings. NON_EMPTY_GROUP: it has members, offsets of its own, or a
-  // job that is not done; INVALID_REQUEST: the ranges hold no record.
+  // Makes the group a replay job, whose ranges and clock are given; of which offsets are committed at their beginnings. NON_EMPTY_GROUP: it has members;
+  // INVALID_REQUEST: it has offsets of its own, or a job that is not done, or the ranges hold no record.
   void StartReplay(std::string group, ReplayJob job, std::function<void(Status)> done);
   // INVALID_REQUEST: the job has ended; GROUP_ID_NOT_FOUND: there is none.
   void ChangeReplay(std::string group, ReplayChange change, std::function<void(Status)> done);

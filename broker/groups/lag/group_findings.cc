@@ -34,6 +34,7 @@ class Explainer {
 
   std::vector<GroupFinding> Run() {
     NoMember();
+    ReplayPaused();
     Fenced();
     Streams();
     Topics();
@@ -93,9 +94,19 @@ class Explainer {
   }
 
   void NoMember() {
-    if (!group_.members.empty()) return;
+    if (!group_.members.empty() || ended_) return;
+    if (group_.replay.has_value()) {
+      return Add(FindingKind::kNoMember, FindingSeverity::kProblem, "the replay job has no member: nobody reads its range",
+                 absl::StrCat("start one or more consumers of it, as  cord consume T -g ", group_.group));
+    }
     Add(FindingKind::kNoMember, ProblemIf(waiting_), waiting_ ? "the group has no member, and records wait" : "the group has no member",
         "start a consumer of this group; cord group members shows who has come");
+  }
+
+  void ReplayPaused() {
+    if (ended_ || !paused_) return;
+    Add(FindingKind::kReplayPaused, FindingSeverity::kProblem, "the replay job is paused: its members are given nothing",
+        absl::StrCat("let it go on with  cord group replay resume ", group_.group));
   }
 
   void Fenced() {
@@ -162,7 +173,7 @@ class Explainer {
 
   void Offsets() {
     Gather(FindingKind::kBelowLogStart, FindingSeverity::kProblem,
-           [](const auto& p) { return p.committed.has_value() && p.ends.has_value() && p.committed->offset < p.ends->log_start; },
+           [](const auto& p) { return !p.range.has_value() && p.committed.has_value() && p.ends.has_value() && p.committed->offset < p.ends->log_start; },
            [](const Partitions& partitions) {
              std::int64_t gone = 0;
              for (const PartitionSnapshot* p : partitions) gone += p->ends->log_start - p->committed->offset;
@@ -202,7 +213,7 @@ class Explainer {
     Gather(FindingKind::kNotFetching, FindingSeverity::kProblem,
            [&](const auto& p) {
              const bool more = p.position.has_value() && p.ends.has_value() ? *p.position < p.ends->high_watermark : behind(p);
-             return IsServed(p) && !p.paused && more && p.progress.still_ms >= limits_.still_ms;
+             return IsServed(p) && !p.paused && !paused_ && !ended_ && more && p.progress.still_ms >= limits_.still_ms;
            },
            [this](const Partitions& partitions) {
              return std::pair(absl::StrCat(Names(partitions), ": member ", Name(partitions.front()->owner), " owns them and has taken no record for ",
@@ -224,7 +235,7 @@ class Explainer {
   }
 
   void IdleMembers() {
-    if (GroupStateName(group_) != "stable") return;
+    if (ended_ || GroupStateName(group_) != "stable") return;
     std::vector<std::string> idle;
     for (const MemberSnapshot& member : group_.members) {
       if (member.target.empty() && member.has_topics) idle.push_back(Name(member.id));
@@ -241,6 +252,8 @@ class Explainer {
   const GroupSnapshot& group_;
   const FindingLimits& limits_;
   std::map<std::string, const MemberSnapshot*> members_;
+  const bool paused_ = group_.replay.has_value() && group_.replay->state == ReplayState::kPaused;
+  const bool ended_ = group_.replay.has_value() && (group_.replay_done || group_.replay->state == ReplayState::kCancelled);  // of a replay job
   bool waiting_ = false;  // records of some partition
   std::vector<GroupFinding> findings_;
 };
@@ -250,6 +263,7 @@ class Explainer {
 std::string_view FindingName(FindingKind kind) {
   switch (kind) {
     case FindingKind::kNoMember: return "no_member";
+    case FindingKind::kReplayPaused: return "replay_paused";
     case FindingKind::kMemberFenced: return "member_fenced";
     case FindingKind::kStreamLost: return "stream_lost";
     case FindingKind::kUnknownTopic: return "unknown_topic";

@@ -14,6 +14,7 @@ namespace cordwood::broker {
 
 enum class FindingKind : std::uint8_t {  // their names are stable, the numbers are not; in this order they are told
   kNoMember,
+  kReplayPaused,
   kMemberFenced,
   kStreamLost,
   kUnknownTopic,

@@ -52,6 +52,43 @@ TEST(GroupFindingsTest, NoMemberIsAProblemWhereRecordsWait) {
   EXPECT_THAT(Found(GroupOf({}, {PartitionOf(0, 10, 0, 10)})), ElementsAre("note no_member"));
 }
 
+// The same group as a replay job.
+GroupSnapshot Replaying(ReplayState state, bool done = false) {
+  GroupSnapshot group = Reading();
+  group.replay.emplace();
+  group.replay->state = state;
+  group.replay_done = done;
+  for (PartitionSnapshot& partition : group.partitions) {
+    partition.range = ReplayRange{Offset(5), Offset(10), 0};
+    partition.progress.still_ms = 60'000;
+  }
+  return group;
+}
+
+TEST(GroupFindingsTest, AReplayJobThatIsPausedIsNotBlamedOnItsMembers) {
+  EXPECT_THAT(Found(Replaying(ReplayState::kPaused)), ElementsAre("problem replay_paused"));
+  EXPECT_THAT(Explain(Replaying(ReplayState::kPaused))[0].advice, HasSubstr("cord group replay resume billing"));
+  EXPECT_THAT(Found(Replaying(ReplayState::kRunning)), ElementsAre("problem not_fetching orders [0 1] a"));
+}
+
+TEST(GroupFindingsTest, AReplayJobNeedsMembersUntilItHasEnded) {
+  for (const auto& [state, done] : {std::pair(ReplayState::kRunning, false), std::pair(ReplayState::kRunning, true), std::pair(ReplayState::kCancelled, false)}) {
+    GroupSnapshot group = Replaying(state, done);
+    group.members.clear();
+    const bool ended = done || state == ReplayState::kCancelled;
+    EXPECT_EQ(Found(group), ended ? std::vector<std::string>() : std::vector<std::string>{"problem no_member"});
+  }
+}
+
+TEST(GroupFindingsTest, WhatRetentionTookFromAReplayJobIsPassedOver) {
+  GroupSnapshot group = Replaying(ReplayState::kRunning);
+  for (PartitionSnapshot& partition : group.partitions) {
+    partition.progress.still_ms = 0;
+    partition.ends->log_start = Offset(7);
+  }
+  EXPECT_THAT(Found(group), IsEmpty());
+}
+
 TEST(GroupFindingsTest, AMemberFencedLatelyIsToldWithTheReason) {
   GroupSnapshot group = Reading();
   group.fenced.push_back({"b", "worker-2", "", "was silent for 15000 ms", 12'500});

@@ -48,6 +48,7 @@ struct GroupSummary {
   std::string state;  // as GroupStateName
   std::size_t members = 0;
   std::size_t committed_partitions = 0;
+  bool replay = false;  // it is a replay job
 };
 
 // Which groups are measured, by index, in order: those with members first, as long as all together have at most `partitions_max` partitions committed. One that has more

@@ -57,7 +57,9 @@ struct PartitionSnapshot {
   std::string next_owner;          // member id of the target's; empty: nobody's
   std::optional<Offset> position;  // of the next record the application gets, as the owner says; absent: not told
   bool paused = false;
-  std::optional<LogEnds> ends;                     // absent: not known, since the log was not opened yet or cannot be read here
+  std::optional<ReplayRange> range;                // of a replay job
+  // Absent: not known, since the log was not opened yet or cannot be read here. For a replay job the log ends where its range does.
+  std::optional<LogEnds> ends;
   bool log_unavailable = false;                    // it cannot be read here
   std::optional<std::int64_t> first_waiting_ms;    // timestamp of the first record not committed; absent: none waits, or unknown
   PartitionProgress progress;
@@ -81,6 +83,8 @@ struct GroupSnapshot {
   std::vector<MemberSnapshot> members;        // in order of instance id, then id
   std::vector<PartitionSnapshot> partitions;  // committed, held or in a target; by topic name and partition
   std::vector<FencedMember> fenced;           // the latest first; a bounded number
+  std::optional<ReplayJob> replay;            // the group is a replay job
+  bool replay_done = false;                   // all of it is committed
   std::vector<std::string> missing_topics;    // subscribed by name, and do not exist; ascending
 };
 

@@ -74,6 +74,9 @@ std::map<TopicPartition, PartitionSnapshot> PartitionsOf(const GroupView& view) 
       found->second.paused = progress.paused;
     }
   }
+  if (state.replay().has_value()) {
+    for (const auto& [at, range] : state.replay()->ranges) At(partitions, at, view.topics).range = range;
+  }
   for (const auto& awaited : view.core.awaiting_positions()) At(partitions, awaited.first, view.topics).awaiting_position = true;
   return partitions;
 }
@@ -116,6 +119,8 @@ GroupSnapshot SnapshotOf(const GroupView& view, std::int64_t wall_ms) {
   group.group_epoch = state.header().group_epoch;
   group.assignment_epoch = state.header().assignment_epoch;
   group.wall_ms = wall_ms;
+  group.replay = state.replay();
+  group.replay_done = state.replay().has_value() && state.replay()->state != ReplayState::kCancelled && view.core.unfinished().empty();
   std::set<std::string> missing;
   for (const auto& [id, member] : state.members()) {
     group.members.push_back(SnapshotOf(id, member, view));
@@ -144,6 +149,7 @@ void FillEnds(GroupSnapshot& group, const PartitionTable& table) {
     const ReplicaSnapshot snapshot = replica->snapshot();
     const bool known = snapshot.phase == ReplicaPhase::kClosed || snapshot.phase == ReplicaPhase::kOpen;
     if (known) partition.ends = LogEnds{snapshot.log_start, snapshot.high_watermark};
+    if (known && partition.range.has_value()) partition.ends->high_watermark = std::min(partition.ends->high_watermark, partition.range->to);
     partition.log_unavailable = !known && snapshot.phase != ReplicaPhase::kUnopened;
   }
 }

@@ -81,7 +81,7 @@ std::vector<GroupSummary> LagDriver::Summaries(Status* seen) {
   groups_.LookAtAll(
       [gathered](const GroupView& view) {
         const GroupState& state = view.core.state();
-        gathered->push_back({state.group(), GroupStateName(state), state.members().size(), state.offsets().size()});
+        gathered->push_back({state.group(), GroupStateName(state), state.members().size(), state.offsets().size(), state.replay().has_value()});
       },
       [awaited, gathered](Status status) { awaited.Set({std::move(*gathered), std::move(status)}); });
   Seen all = awaited.Wait();

@@ -14,17 +14,17 @@
 namespace cordwood::broker {
 namespace {
 
-Status CheckGroupId(const std::string& group) {
-  if (!group.empty() && group.size() <= kGroupIdBytesMax) return absl::OkStatus();
-  return Error(Reason::kInvalidGroupId, group.empty() ? "the group id is empty" : "a group id of " + std::to_string(group.size()) + " bytes, at most 255");
-}
-
 absl::Duration ConfirmWithin(std::int32_t asked_ms) {
   if (asked_ms == 0) return kResetConfirmDefault;
   return std::clamp(absl::Milliseconds(asked_ms), absl::ZeroDuration(), kResetConfirmMax);
 }
 
 }  // namespace
+
+Status GroupAdminHandler::CheckGroupId(const std::string& group) {
+  if (!group.empty() && group.size() <= kGroupIdBytesMax) return absl::OkStatus();
+  return Error(Reason::kInvalidGroupId, group.empty() ? "the group id is empty" : "a group id of " + std::to_string(group.size()) + " bytes, at most 255");
+}
 
 Status GroupAdminHandler::WithNearestName(const Status& status, const std::string& group) const {
   if (ReasonOf(status) != Reason::kGroupIdNotFound) return status;

@@ -33,8 +33,16 @@ class GroupAdminHandler {
   StatusOr<cordwood::v1::ResetOffsetsResponse> ResetOffsets(const cordwood::v1::ResetOffsetsRequest& request) const;
   StatusOr<cordwood::v1::ExplainGroupResponse> ExplainGroup(const cordwood::v1::ExplainGroupRequest& request) const;
 
+  // replay_admin.cc. Errors also as PlanReplay's; GROUP_ID_NOT_FOUND for a group that is no replay job, and for a source that does not exist.
+  StatusOr<cordwood::v1::CreateReplayResponse> CreateReplay(const cordwood::v1::CreateReplayRequest& request) const;
+  StatusOr<cordwood::v1::ListReplaysResponse> ListReplays(const cordwood::v1::ListReplaysRequest& request) const;
+  StatusOr<cordwood::v1::DescribeReplayResponse> DescribeReplay(const cordwood::v1::DescribeReplayRequest& request) const;
+  StatusOr<cordwood::v1::ChangeReplayResponse> ChangeReplay(const cordwood::v1::ChangeReplayRequest& request) const;
+
  private:
+  static Status CheckGroupId(const std::string& group);
   StatusOr<GroupSnapshot> Look(const std::string& group) const;
+  StatusOr<GroupSnapshot> LookAtReplay(const std::string& group) const;
   Status WithNearestName(const Status& status, const std::string& group) const;
 
   GroupDriver& groups_;

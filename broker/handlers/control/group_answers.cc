@@ -65,6 +65,7 @@ void FillPartition(const PartitionSnapshot& partition, std::int64_t wall_ms, cor
   description.set_member_id(partition.owner);
   if (partition.position.has_value()) description.set_position(partition.position->value());
   description.set_paused(partition.paused);
+  if (partition.range.has_value()) description.set_end(partition.range->to.value());
 }
 
 }  // namespace
@@ -87,6 +88,7 @@ cordwood::v1::DescribeGroupResponse DescribeSnapshot(const GroupSnapshot& group,
   response.set_lag(all.records.value_or(0));
   response.set_lag_ms(all.ms.value_or(0));
   response.set_coordinator(coordinator.value());
+  if (group.replay.has_value()) response.set_replay(std::string(ReplayStateName(group.replay->state, group.replay_done)));
   std::map<std::string, const std::string*> clients;
   for (const MemberSnapshot& member : group.members) {
     clients[member.id] = &member.client;

@@ -14,6 +14,7 @@
 #include "client/cli/consume/connection_notice.h"
 #include "client/cli/consume/record_printer.h"
 #include "client/cli/interrupt.h"
+#include "client/cli/one_call.h"
 #include "client/cli/session.h"
 #include "client/failure.h"
 #include "client/internal/rpc_error.h"
@@ -73,6 +74,11 @@ class GroupReader {
 
   ExitCode Follow(Consumer& consumer) {
     while (left_ != 0 && !Interrupted()) {
+      if (consumer.replay() == ReplayState::kDone) {
+        Note(global_, "replay job " + options_.group + " is done");
+        return kExitOk;
+      }
+      if (consumer.replay() == ReplayState::kCancelled) return Report(global_, Error(Reason::kConflict, "replay job " + options_.group + " was cancelled"));
       const auto records = consumer.Poll(kPollTimeout);
       if (!records) return Fail(records.error());
       if (records->empty()) notice_.Look(consumer.connection());

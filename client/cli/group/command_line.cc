@@ -19,6 +19,21 @@ CLI::App* GroupCommand(CLI::App& parent, const std::string& name, const std::str
   return command;
 }
 
+CLI::Validator NotEmpty() {
+  return CLI::Validator([](const std::string& text) { return text.empty() ? std::string("empty") : std::string(); }, "");
+}
+
+void AddPlaces(CLI::App* command, GroupOptions& o) {
+  const CLI::Validator partition(
+      [](const std::string& text) {
+        const bool whole = !text.empty() && text.size() <= 9 && text.find_first_not_of("0123456789") == std::string::npos;
+        return whole ? std::string() : "\"" + text + "\": write a partition's number, from 0 on";
+      },
+      "");
+  command->add_option("--topic", o.topic, "of this topic")->check(NotEmpty())->type_name("TOPIC");
+  command->add_option("-p,--partition", o.partitions, "only this one, may be repeated; all unless said")->check(partition)->type_name("N")->allow_extra_args(false);
+}
+
 void AddSeek(CLI::App& group, const GlobalOptions& global, GroupOptions& o, std::function<ExitCode()>& run) {
   CLI::App* seek = GroupCommand(group, "seek", "put a group's committed offsets elsewhere, also while its members are alive",
                                 "  cord group seek billing --topic orders --to @-1h --dry-run\n  cord group seek billing --topic orders --to start\n"
@@ -26,20 +41,43 @@ void AddSeek(CLI::App& group, const GlobalOptions& global, GroupOptions& o, std:
                                 "  cord group seek billing --from-file offsets.txt       # TOPIC PARTITION POSITION on each line\n"
                                 "Positions: start, end, 123, -10 (ten before the end), @2026-11-20T10:00[:SS][Z|+02:00], @-15m",
                                 o, [&global, &o] { return GroupSeek(global, o); }, run);
-  const CLI::Validator not_empty([](const std::string& text) { return text.empty() ? std::string("empty") : std::string(); }, "");
-  const CLI::Validator partition(
-      [](const std::string& text) {
-        const bool whole = !text.empty() && text.size() <= 9 && text.find_first_not_of("0123456789") == std::string::npos;
-        return whole ? std::string() : "\"" + text + "\": write a partition's number, from 0 on";
-      },
-      "");
+  const CLI::Validator not_empty = NotEmpty();
   seek->alias("reset");
-  seek->add_option("--topic", o.topic, "of this topic")->check(not_empty)->type_name("TOPIC");
-  seek->add_option("-p,--partition", o.partitions, "only this one, may be repeated; all unless said")->check(partition)->type_name("N")->allow_extra_args(false);
+  AddPlaces(seek, o);
   seek->add_option("--to", o.to, "a position")->check(not_empty)->type_name("POSITION");
   seek->add_option("--shift", o.shift, "so many records on, or back, from the committed offset")->check(not_empty)->type_name("N");
   seek->add_option("--from-file", o.file, "TOPIC PARTITION POSITION on each line; - for standard input")->check(not_empty)->type_name("FILE");
   seek->add_flag("--dry-run", o.dry_run, "say what would be, change nothing");
+}
+
+void AddReplay(CLI::App& group, const GlobalOptions& global, GroupOptions& o, std::function<ExitCode()>& run) {
+  CLI::App* replay = group.add_subcommand("replay", "read a range again beside a living group, at a limited rate or at the original pace");
+  replay->footer("Examples:\n  cord group replay billing --topic orders --from @-1h --to @-30m --rate 5MB/s --as billing.replay\n"
+                 "  cord group replay billing --topic orders --from start --pace original\n  cord consume orders -g billing.replay      # in one or more processes\n"
+                 "  cord group replay ls\n  cord group replay show billing.replay\n  cord group replay pause billing.replay\n"
+                 "Positions: start, end, 123, -10 (ten before the end), @2026-11-20T10:00[:SS][Z|+02:00], @-15m");
+  const CLI::Validator not_empty = NotEmpty();
+  replay->add_option("group", o.group, "the group beside which the job runs; it notices nothing")->type_name("GROUP");
+  AddPlaces(replay, o);
+  replay->add_option("--from", o.from, "a position")->check(not_empty)->type_name("POSITION");
+  replay->add_option("--to", o.to, "a position, exclusive; the end as it is now unless said")->check(not_empty)->type_name("POSITION");
+  replay->add_option("--rate", o.rate, "of all members together, as 5MB/s; unlimited unless said")->check(not_empty)->type_name("RATE");
+  replay->add_option("--pace", o.pace, "original: by the timestamps of the records")->check(not_empty)->type_name("PACE");
+  replay->add_option("--as", o.as, "the job's own id; GROUP.replay unless said")->check(not_empty)->type_name("JOB");
+  // Of a command of replay's own this runs as well, and last.
+  replay->callback([replay, &global, &o, &run] {
+    if (replay->get_subcommands().empty()) run = [&global, &o] { return GroupReplay(global, o); };
+  });
+  CLI::App* list = replay->add_subcommand("ls", "list replay jobs");
+  list->alias("list")->footer("Examples:\n  cord group replay ls\n  cord group replay ls -o json");
+  list->callback([&global, &run] { run = [&global] { return ReplayList(global); }; });
+  const auto add = [&](const char* name, const char* what, ExitCode (*command)(const GlobalOptions&, const GroupOptions&)) {
+    GroupCommand(*replay, name, what, "  cord group replay " + std::string(name) + " billing.replay", o, [command, &global, &o] { return command(global, o); }, run);
+  };
+  add("show", "how far a replay job is", ReplayShow);
+  add("pause", "let its members wait", ReplayPause);
+  add("resume", "let it go on", ReplayResume);
+  add("cancel", "end it for good; its members stop", ReplayCancel);
 }
 
 }  // namespace
@@ -63,6 +101,7 @@ void AddGroupCommands(CLI::App& app, const GlobalOptions& global, GroupOptions& 
   GroupCommand(*group, "lag", "how far behind a group is, in records and in time", "  cord group lag billing\n  cord group lag billing -o json", o,
                [&global, &o] { return GroupLag(global, o); }, run);
   AddSeek(*group, global, o, run);
+  AddReplay(*group, global, o, run);
   CLI::App* remove = GroupCommand(*group, "rm", "remove a group without members, and its committed offsets", "  cord group rm billing --yes", o,
                                   [&global, &o] { return GroupRemove(global, o); }, run);
   remove->alias("delete")->add_flag("-y,--yes", o.yes, "do not ask");

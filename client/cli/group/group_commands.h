@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// cord group ls, describe, members, lag, seek, rm and explain: consumer groups as operators see and move them. docs/reference/cord.md.
+// cord group ls, describe, members, lag, seek, replay, rm and explain: consumer groups as operators see and move them. docs/reference/cord.md.
 #pragma once
 
 #include <functional>
@@ -24,5 +24,12 @@ ExitCode GroupExplain(const GlobalOptions& global, const GroupOptions& options);
 ExitCode GroupRemove(const GlobalOptions& global, const GroupOptions& options);
 // group_seek.cc
 ExitCode GroupSeek(const GlobalOptions& global, const GroupOptions& options);
+// group_replay.cc
+ExitCode GroupReplay(const GlobalOptions& global, const GroupOptions& options);
+ExitCode ReplayList(const GlobalOptions& global);
+ExitCode ReplayShow(const GlobalOptions& global, const GroupOptions& options);
+ExitCode ReplayPause(const GlobalOptions& global, const GroupOptions& options);
+ExitCode ReplayResume(const GlobalOptions& global, const GroupOptions& options);
+ExitCode ReplayCancel(const GlobalOptions& global, const GroupOptions& options);
 
 }  // namespace cordwood::client

@@ -20,6 +20,11 @@ struct GroupOptions {
   std::string shift;                     // records, to and fro
   std::string file;                      // "TOPIC PARTITION POSITION" a line; "-": standard input
   bool dry_run = false;
+  // replay: also topic, partitions and to.
+  std::string from;                      // a position
+  std::string rate;                      // bytes in a time
+  std::string pace;                      // "original"
+  std::string as;                        // the job's id; empty: the group's and ".replay"
 };
 
 }  // namespace cordwood::client

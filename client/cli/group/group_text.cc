@@ -40,7 +40,8 @@ std::string HostOf(const std::string& address) {
 std::string HeadOf(const v1::DescribeGroupResponse& group) {
   std::string lag = "LAG " + Records(group.lag());
   if (group.lag() > 0) lag += " (oldest " + HumanDuration(group.lag_ms()) + ")";
-  return "GROUP " + Printable(group.group()) + "   STATE " + group.state() + "   MEMBERS " + std::to_string(group.members_size()) + "   " + lag;
+  const std::string replay = group.replay().empty() ? "" : "   REPLAY " + group.replay();
+  return "GROUP " + Printable(group.group()) + "   STATE " + group.state() + replay + "   MEMBERS " + std::to_string(group.members_size()) + "   " + lag;
 }
 
 // "orders/0,1,2 payments/4"
@@ -60,7 +61,7 @@ int CountOf(const v1::TopicPartitionList& list) {
 }
 
 std::vector<std::string> LagCells(const v1::GroupPartitionDescription& p) {
-  return {p.topic(), std::to_string(p.partition()), p.has_committed() ? Number(p.committed()) : "-", Number(p.high_watermark()), p.has_lag() ? Number(p.lag()) : "-",
+  return {p.topic(), std::to_string(p.partition()), p.has_committed() ? Number(p.committed()) : "-", Number(p.has_end() ? p.end() : p.high_watermark()), p.has_lag() ? Number(p.lag()) : "-",
           LagTime(p), HumanRate(p.consume_rate()), p.has_drain_ms() ? (p.drain_ms() == 0 ? "-" : HumanDuration(p.drain_ms())) : (p.has_lag() ? "never" : "-")};
 }
 

@@ -566,5 +566,32 @@ TEST_F(StaticMemberCoreTest, KeepsItsSlotWhenItLeaves) {
   EXPECT_TRUE(SentOne().leave().keep_slot());
 }
 
+TEST_F(MemberCoreTest, AReplayJobIsToldWithATargetAndWithoutOne) {
+  Open();
+  Welcome(1);
+  EXPECT_FALSE(core_.replay().has_value());
+  auto target = TargetOf(2, {{0, 10}});
+  target.mutable_target()->mutable_assigned(0)->set_end(20);
+  target.mutable_target()->mutable_replay()->set_state(v1::REPLAY_RUNNING);
+  target.mutable_target()->mutable_replay()->set_bytes_per_second(500);
+  target.mutable_target()->mutable_replay()->set_clock_ms(1'000);
+  Tell(target);
+  EXPECT_EQ(core_.TakeChanges().assigned.at(0).end, Offset(20));
+  EXPECT_TRUE(core_.TakeReplayChanged());
+  EXPECT_EQ(core_.replay()->bytes_per_second, 500);
+  EXPECT_EQ(core_.replay()->clock_ms, 1'000);
+  EXPECT_EQ(core_.replay()->told, now_);
+  EXPECT_FALSE(core_.has_changes());
+  v1::CoordinatorMessage paused;
+  paused.mutable_replay()->set_state(v1::REPLAY_PAUSED);
+  Tell(paused);
+  EXPECT_TRUE(core_.has_changes());
+  EXPECT_TRUE(core_.TakeReplayChanged());
+  EXPECT_EQ(core_.replay()->state, MemberReplay::State::kPaused);
+  Target(3, {{0, 10}});  // no job any more
+  EXPECT_FALSE(core_.replay().has_value());
+  EXPECT_TRUE(core_.TakeReplayChanged());
+}
+
 }  // namespace
 }  // namespace cordwood::client

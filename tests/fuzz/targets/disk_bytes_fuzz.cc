@@ -157,7 +157,7 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
   using namespace cordwood;
   using namespace cordwood::testing;
   FuzzInput in(bytes, size);
-  const std::size_t reader = in.Below(21);
+  const std::size_t reader = in.Below(22);
   const std::string_view rest = in.rest();
   switch (reader) {
     case 0: CheckKeys(rest); break;
@@ -181,6 +181,7 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
     case 18: CheckValue(broker::DecodeMemberCurrent(rest), rest); break;
     case 19: CheckGroupLog(&in); break;
     case 20: CheckValue(DecodeCleaningState(rest), rest); break;
+    case 21: CheckValue(broker::DecodeReplayJob(rest), rest); break;
   }
   return 0;
 }
