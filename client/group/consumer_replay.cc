@@ -90,7 +90,8 @@ void Consumer::State::Group::HoldEarly(std::vector<ConsumerRecord>* records) {
     if (found == places_.end()) return false;
     Place& place = found->second;
     if (place.early.empty() && record.timestamp().time_since_epoch().count() <= *due_ms) return false;
-    if (place.early.empty()) silent.push_back(state_.assignment.at(found->first).slot);
+    const std::size_t slot = state_.assignment.at(found->first).slot;  // also of one that the application let go on meanwhile
+    if (silent.empty() || silent.back() != slot) silent.push_back(slot);
     place.early.push_back(record);
     return true;
   });

@@ -52,15 +52,15 @@ class CordReplayTest(CordCase):
     def test_members_read_the_range_beside_the_living_group_and_end(self):
         topic = self.topic(4)
         living, ends = self.group_with(topic, 8000)
-        made = self.ok("group", "replay", topic, "--topic", topic, "--from", "start", "--to", "end", "--rate", "300kB/s", "--as", "again")
-        self.assertIn("8,000 records, pace 300.0 KB/s", made.err)
+        made = self.ok("group", "replay", topic, "--topic", topic, "--from", "start", "--to", "end", "--rate", "600kB/s", "--as", "again")
+        self.assertIn("8,000 records, pace 600.0 KB/s", made.err)
         self.produce(topic, 1000)  # beyond the job
         members = [self.member(topic, "again", name=name) for name in "ab"]
         wait_until(lambda: all(member.places() for member in members), "both read")
         before = self.job("again")
         self.assertEqual(before["replay"]["state"], "running")
         members[0].kill()
-        self.assertIn("replay job again is done", self.ends(members[1]) + "replay job again is done")
+        self.assertIn("replay job again is done", self.ends(members[1]))
         places = [place for member in members for place in member.places()]
         self.assertEqual(set(places), {(p, o) for p, end in ends.items() for o in range(end)})
         self.assertLess(len(places), 8000 + 4 * 2000)  # only what the dead one had not committed comes twice
@@ -101,7 +101,7 @@ class CordReplayTest(CordCase):
     def test_a_broker_that_restarts_goes_on_with_the_job(self):
         topic = self.topic(3)
         living, ends = self.group_with(topic, 3000)
-        self.ok("group", "replay", topic, "--topic", topic, "--from", "start", "--rate", "100kB/s", "--as", "long")
+        self.ok("group", "replay", topic, "--topic", topic, "--from", "start", "--rate", "200kB/s", "--as", "long")
         member = self.member(topic, "long", name="m")
         wait_until(member.places, "it reads")
         self.broker.kill()
@@ -162,7 +162,7 @@ class CordReplayTest(CordCase):
         self.assertIn("no record lies in the range", self.fails(1, *replay, "--from", "end"))
         self.assertIn("ends before it begins", self.fails(1, *replay, "--from", "5", "--to", "3"))
         self.assertIn("needs a group of its own", self.fails(1, *replay, "--from", "start", "--as", topic))
-        self.assertIn("did you mean", self.fails(3, "group", "replay", topic[:-1] + "x" + topic[-1], "--topic", topic, "--from", "start"))
+        self.assertIn("no group", self.fails(3, "group", "replay", topic[:-1] + "x" + topic[-1], "--topic", topic, "--from", "start"))
         self.fails(3, "group", "replay", topic, "--topic", "nothing", "--from", "start")
         self.fails(3, *replay, "-p", "7", "--from", "start")
         for args in (["--from", "start", "--rate", "0"], ["--from", "start", "--rate", "-1"], ["--from", "start", "--rate", "1MB/s", "--pace", "original"],

@@ -153,5 +153,55 @@ TEST_F(GroupAdminTest, AnExplanationSaysThatNobodyReads) {
   EXPECT_EQ(explained->findings(0).code(), "no_member");
 }
 
+TEST_F(GroupAdminTest, AReplayJobIsListedDescribedAndChanged) {
+  CommitAt("g");
+  ReplayJob job;
+  job.source = "g";
+  job.bytes_per_second = 500;
+  job.ranges[At("t", 1)] = {Offset(0), Offset(10), 0};
+  ASSERT_EQ(Wait<Status>([&](auto done) { driver_->StartReplay("r", job, std::move(done)); }), absl::OkStatus());
+  const auto list = admin_->ListReplays({});
+  ASSERT_TRUE(list.ok()) << list.status();
+  ASSERT_EQ(list->replays_size(), 1);
+  EXPECT_EQ(list->replays(0).group(), "r");
+  EXPECT_EQ(list->replays(0).source(), "g");
+  cordwood::v1::DescribeReplayRequest describe;
+  describe.set_group("r");
+  const auto replay = admin_->DescribeReplay(describe);
+  ASSERT_TRUE(replay.ok()) << replay.status();
+  EXPECT_EQ(replay->replay().state(), "running");
+  EXPECT_EQ(replay->replay().total(), 10);
+  EXPECT_EQ(replay->partitions(0).partition(), 1);
+  EXPECT_EQ(replay->partitions(0).to(), 10);
+  EXPECT_EQ(Describe("r")->replay(), "running");
+  cordwood::v1::ChangeReplayRequest change;
+  change.set_group("r");
+  EXPECT_EQ(ReasonOf(admin_->ChangeReplay(change).status()), Reason::kInvalidRequest);
+  change.set_change(cordwood::v1::REPLAY_PAUSE);
+  EXPECT_EQ(admin_->ChangeReplay(change)->state(), "paused");
+  change.set_change(cordwood::v1::REPLAY_CANCEL);
+  EXPECT_EQ(admin_->ChangeReplay(change)->state(), "cancelled");
+  change.set_group("g");
+  EXPECT_EQ(MessageOf(admin_->ChangeReplay(change).status()), "group \"g\" is no replay job");
+  change.set_group("gg");
+  EXPECT_THAT(MessageOf(admin_->ChangeReplay(change).status()), HasSubstr("did you mean \"g\"?"));
+}
+
+TEST_F(GroupAdminTest, AReplayJobNeedsASourceARangeAndAGroupOfItsOwn) {
+  CommitAt("g");
+  cordwood::v1::CreateReplayRequest request;
+  request.set_source("gg");
+  request.set_group("r");
+  auto& range = *request.add_ranges();
+  range.set_topic("t");
+  range.mutable_from()->set_start(true);
+  range.mutable_to()->set_end(true);
+  EXPECT_THAT(MessageOf(admin_->CreateReplay(request).status()), HasSubstr("did you mean \"g\"?"));
+  request.set_source("g");
+  EXPECT_EQ(MessageOf(admin_->CreateReplay(request).status()), "no record lies in the range");
+  request.set_group(std::string(256, 'r'));
+  EXPECT_EQ(ReasonOf(admin_->CreateReplay(request).status()), Reason::kInvalidGroupId);
+}
+
 }  // namespace
 }  // namespace cordwood::broker
