@@ -316,6 +316,8 @@ class History {
   }
   void Say(const broker::ResetDone&) {}
   void Say(const broker::DeleteDone&) {}
+  void Say(const broker::TellReplay&) {}
+  void Say(const broker::ReplayDone&) {}
 
   // Backwards, so that nothing may be skipped.
   void Reset() {
