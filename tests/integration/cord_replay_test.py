@@ -4,6 +4,7 @@
 import json
 import signal
 import subprocess
+import time
 
 from cord_fixture import CordCase, OPTIONS, main, wait_until
 
@@ -113,13 +114,22 @@ class CordReplayTest(CordCase):
 
     def test_the_original_pace_gives_records_when_they_are_due(self):
         topic = self.topic(2)
-        self.produce(topic, 500)
+        for _ in range(3):
+            self.produce(topic, 100)
+            produced = time.monotonic()
+            wait_until(lambda: time.monotonic() - produced > 0.4, "the records are apart")
+        times = sorted(map(int, self.ok("consume", topic, "-F", "%d\\n").out.split()))
         self.ok("consume", topic, "-g", topic, "-n", 1)
         self.ok("group", "replay", topic, "--topic", topic, "--from", "start", "--pace", "original", "--as", "paced")
         self.assertIn("clock_ms", self.job("paced")["replay"])
+        started = time.monotonic()
         member = self.member(topic, "paced", name="m")
+        for count in (100, 200, 300):
+            wait_until(lambda: len(member.places()) >= count, "what is due has come")
+            self.assertGreaterEqual((time.monotonic() - started) * 1000, times[count - 1] - times[0], "not before it was due")
         self.ends(member)
-        self.assertEqual(len(set(member.places())), 500)
+        self.assertEqual(len(member.places()), 300)
+        self.assertEqual(len(set(member.places())), 300)
 
     def test_what_retention_deletes_is_skipped_and_said(self):
         topic = self.topic(1)
