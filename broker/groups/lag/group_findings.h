@@ -29,7 +29,7 @@ enum class FindingKind : std::uint8_t {  // their names are stable, the numbers 
   kPaused,
   kIdleMember,
 };
-inline constexpr std::size_t kFindingKinds = 14;
+inline constexpr std::size_t kFindingKinds = static_cast<std::size_t>(FindingKind::kIdleMember) + 1;
 
 enum class FindingSeverity : std::uint8_t { kProblem, kNote };
 
