@@ -117,6 +117,9 @@ group_mutant(replay_change_untold group_replay.cc
 group_mutant(replay_unrecorded group_state.cc
   [=[  replay_ = std::move(job);
   Touch(GroupRecordKind::kReplay);]=] [=[  replay_ = std::move(job);]=])
-# The offsets of a replay job that is not done expire.
-group_mutant(replay_expires group_timeouts.cc
-  [=[options_.offsets_retention_ms >= 0 && unfinished_.empty();]=] [=[options_.offsets_retention_ms >= 0;]=])
+# That the last partition of a replay job has reached its end is not noticed.
+group_mutant(replay_end_unnoticed group_offsets.cc
+  [=[      NoteReplay(entry.at);
+    }
+    done.entries]=] [=[    }
+    done.entries]=])

@@ -37,9 +37,9 @@ TEST(ReplayTextTest, WhatIsNotAllDoneIsNotAHundredPercent) {
   EXPECT_EQ(ReplayText(Replay()),
             "REPLAY billing.replay   GROUP billing   STATE running   PACE 5.0 MB/s   MEMBERS 1\n"
             "DONE 2,000 of 2,001 records (99.9%)   PARTITIONS 1 of 2   RATE 10/s   ETA 100ms\n"
-            "TOPIC   PART   FROM     TO  COMMITTED  LEFT    DONE  RATE  MEMBER\n"
-            "orders     0      0  1,000      1,000     0  100.0%   0/s  -\n"
-            "orders     1  1,000  2,001      2,000     1   99.9%  10/s  cord\n");
+            "TOPIC   PART   FROM     TO  COMMITTED  LEFT  DONE    RATE  MEMBER\n"
+            "orders     0      0  1,000      1,000     0  100.0%  0/s   -\n"
+            "orders     1  1,000  2,001      2,000     1  99.9%   10/s  cord\n");
 }
 
 TEST(ReplayTextTest, TheOriginalPaceHasAClockAndWhatWasDeletedIsSaid) {
@@ -58,7 +58,7 @@ TEST(ReplayTextTest, AListHasALineForEachJob) {
   v1::ListReplaysResponse list;
   *list.add_replays() = Replay().replay();
   EXPECT_EQ(ReplayListText(list),
-            "JOB             GROUP    STATE    PACE      MEMBERS  RECORDS   DONE  RATE  ETA    CREATED\n"
+            "JOB             GROUP    STATE    PACE      MEMBERS  RECORDS  DONE   RATE  ETA    CREATED\n"
             "billing.replay  billing  running  5.0 MB/s        1    2,001  99.9%  10/s  100ms  1970-01-01T00:00:00.000Z\n");
 }
 
