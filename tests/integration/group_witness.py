@@ -105,18 +105,44 @@ class Witness:
         self.thread.join()
 
 
-def commits_of(broker, group):
-    """All commits of the group that the log still has, in its order: docs/reference/consumer-offsets-format.md."""
-    begin = struct.pack(">BBH", 1, OFFSET_KIND, len(group)) + group.encode()
-    commits = []
-    for line in cord(broker, "consume", "__consumer_offsets", "-F", "%o %k{hex} %v{hex}\\n").stdout.decode().splitlines():
-        log_offset, key, value = line.split(" ")
-        key, value = bytes.fromhex(key), bytes.fromhex(value)
-        if key.startswith(begin) and value:
-            (partition,) = struct.unpack_from(">i", key, len(begin) + 16)
-            offset, _, _, epoch = struct.unpack_from(">qiqI", value, 1)
-            commits.append(Commit(int(log_offset), partition, epoch, offset))
-    return commits
+class OffsetsLog:
+    """Reads `__consumer_offsets` as it grows, so that what its cleaner takes away was seen: docs/reference/consumer-offsets-format.md."""
+
+    def __init__(self, broker, directory, group):
+        self.broker = broker
+        self.group = group
+        self.path = directory / f"{group}.offsets"
+        with open(self.path, "wb") as out:
+            self.process = subprocess.Popen([f"{OPTIONS.bin}/cord", "consume", "__consumer_offsets", "-f", "--from", "start", "-F", "%p %o %k{hex} %v{hex}\\n", "-q", "-b", broker.address], stdout=out)
+
+    def ends(self):
+        topic = json.loads(cord(self.broker, "topic", "offsets", "__consumer_offsets", "-o", "json").stdout)["topic"]
+        return {p["partition"]: int(p["high_watermark"]) for p in topic["partitions"] if p["high_watermark"] != "0"}
+
+    def records(self):
+        with open(self.path, "rb") as file:
+            for line in file:
+                if line.endswith(b"\n"):
+                    partition, offset, key, value = line[:-1].split(b" ")
+                    yield int(partition), int(offset), bytes.fromhex(key.decode()), bytes.fromhex(value.decode())
+
+    def commits(self):
+        """All commits of the group, in the order of the log. The last record of a partition is never cleaned away."""
+        ends = self.ends()
+        wait_for(lambda: {partition: offset + 1 for partition, offset, _, _ in self.records()}.items() >= ends.items(), "all of __consumer_offsets is read", START_SECONDS)
+        self.end()
+        begin = struct.pack(">BBH", 1, OFFSET_KIND, len(self.group)) + self.group.encode()
+        commits = []
+        for _, log_offset, key, value in self.records():
+            if key.startswith(begin) and value:
+                (partition,) = struct.unpack_from(">i", key, len(begin) + 16)
+                offset, _, _, epoch = struct.unpack_from(">qiqI", value, 1)
+                commits.append(Commit(log_offset, partition, epoch, offset))
+        return commits
+
+    def end(self):
+        self.process.kill()
+        self.process.wait()
 
 
 def commits_that_went_back(commits):

@@ -18,7 +18,7 @@ import tempfile
 import time
 
 from cord_fixture import Broker, OPTIONS, START_SECONDS
-from group_witness import MemberProcess, Witness, commits_of, commits_that_went_back, cord, described, owners, wait_for
+from group_witness import MemberProcess, OffsetsLog, Witness, commits_that_went_back, cord, described, owners, wait_for
 
 PARTITIONS = 6
 PRODUCERS = 2
@@ -43,6 +43,7 @@ class Rewinds:
         self.topic = self.group = "rewound"
         self.members, self.producers, self.feeders, self.faults = [], [], [], []
         self.places = {partition: [Place(0, 0)] for partition in range(PARTITIONS)}
+        self.log = None
         self.owner = {}  # partition -> MemberProcess
 
     def expect(self, holds, fault):
@@ -59,6 +60,8 @@ class Rewinds:
             feeder.stdout.close()
 
     def end(self):
+        if self.log is not None:
+            self.log.end()
         for process in [*self.feeders, *self.producers, *(member.process for member in self.members)]:
             process.kill()
             process.wait()
@@ -124,6 +127,7 @@ class Rewinds:
         self.members = [MemberProcess(self.broker, self.topic, self.group, name, self.directory, "%p %o \\n") for name in "abc"]
         wait_for(lambda: cord(self.broker, "group", "describe", self.group, check=False).returncode == 0 and self.all_owned(), "three members have all", START_SECONDS)
         had = owners(described(self.broker, self.group))
+        self.log = OffsetsLog(self.broker, self.directory, self.group)
         witness = Witness(self.broker, self.group)
         try:
             self.produce()
@@ -182,7 +186,7 @@ class Rewinds:
         return True
 
     def check_commits(self, witness, runs):
-        commits = commits_of(self.broker, self.group)
+        commits = self.log.commits()
         self.faults += witness.faults + commits_that_went_back(commits)
         for commit in commits:
             place, run = self.places[commit.partition], runs[commit.partition]

@@ -17,7 +17,7 @@ import tempfile
 import time
 
 from cord_fixture import Broker, OPTIONS, START_SECONDS
-from group_witness import MemberProcess, Witness, commits_of, commits_that_went_back, committed, cord, described, owners, wait_for
+from group_witness import MemberProcess, OffsetsLog, Witness, commits_that_went_back, committed, cord, described, owners, wait_for
 
 PARTITIONS = 12
 PASSES = 2  # of the producers: one process is killed in the first, one added, one stopped in the second
@@ -31,6 +31,7 @@ class Round:
         self.topic = self.group = f"work{number}"
         self.lines = PASSES * [line for path in inputs for line in path.read_bytes().removesuffix(b"\n").split(b"\n")]
         self.members = {}
+        self.log = None
         self.producers = []
         self.faults = []
 
@@ -42,6 +43,8 @@ class Round:
         self.members[name] = MemberProcess(self.broker, self.topic, self.group, name, self.directory)
 
     def end(self):
+        if self.log is not None:
+            self.log.end()
         for process in [*self.producers, *(member.process for member in self.members.values())]:
             process.kill()
             process.wait()
@@ -81,6 +84,7 @@ class Round:
         for name in "abc":
             self.start(name)
         wait_for(lambda: cord(self.broker, "group", "describe", self.group, check=False).returncode == 0 and self.all_owned_by(3), "three members have all", START_SECONDS)
+        self.log = OffsetsLog(self.broker, self.directory, self.group)
         witness = Witness(self.broker, self.group)
         try:
             self.produce()
@@ -117,7 +121,7 @@ class Round:
         twice = {place: count for place, count in handled.items() if count > 1}
         self.expect(set(twice) <= self.not_committed, f"handled twice, but committed: {sorted(set(twice) - self.not_committed)[:9]}")
         self.expect(all(count == 2 for count in twice.values()), "something was handled three times")
-        commits = commits_of(self.broker, self.group)
+        commits = self.log.commits()
         went_back = witness.faults + commits_that_went_back(commits)
         self.faults += went_back
         self.expect(witness.samples > 0 and commits, "no commit was seen")
