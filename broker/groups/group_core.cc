@@ -200,6 +200,7 @@ void GroupCore::On(const LeaveGroup& event) {
   const std::string member = stream->second;
   if (event.keep_slot && !state_.Find(member)->record.instance_id.empty()) {
     sessions_.at(member).deadline_ms = now_.monotonic_ms + options_.session_timeout_ms;
+    sessions_.at(member).left = true;
     return Detach(member, absl::OkStatus());
   }
   Remove(member, absl::OkStatus(), absl::StrCat("member ", NameOf(member), " left"));
@@ -248,6 +249,7 @@ void GroupCore::Forget(const std::string& member, const Status& why) {
 void GroupCore::Attach(const std::string& member, StreamId stream) {
   Session& session = sessions_.at(member);
   session.stream = stream;
+  session.left = false;
   session.deadline_ms = now_.monotonic_ms + options_.session_timeout_ms;
   streams_[stream] = member;
   ArmSession(member);

@@ -79,6 +79,7 @@ class GroupCore {
     std::int64_t deadline_ms = 0;
     std::map<TopicPartition, std::int64_t> revocations;  // deadlines
     std::optional<std::int64_t> revocation_timer_ms;     // as armed
+    bool left = false;                                   // its process ended in order, and keeps its slot
     bool untold = false;                                 // is to be told a target, even one that holds nothing new
     std::vector<std::string> pattern_topics;
   };

@@ -203,6 +203,21 @@ TEST_F(GroupCoreTest, AStaticMemberThatRestartsMovesNothing) {
   EXPECT_FALSE(targets_.contains(2));
 }
 
+TEST_F(GroupCoreTest, AStaticMemberThatLeftAndIsNotBackInTimeWasNotFenced) {
+  Join(1, "a", "i1");
+  Join(2, "b");
+  Heartbeat(1);
+  Heartbeat(2);
+  Do(LeaveGroup{StreamId(1), /*keep_slot=*/true});
+  Pass(9000);
+  Heartbeat(2);
+  Pass(2000);
+  Do(GroupTimerFired{GroupTimerKind::kSession, "a"});
+  Do(ComputeTarget{});
+  EXPECT_NE(targets_[2].reason.find("left, and was not back within 10000 ms"), std::string::npos) << targets_[2].reason;
+  EXPECT_TRUE(core_.fenced().empty());
+}
+
 TEST_F(GroupCoreTest, TheNewestHolderOfAnInstanceIdFencesTheOlder) {
   Join(1, "a", "i1");
   const MemberEpoch epoch = Epoch("a");

@@ -20,6 +20,9 @@ void GroupCore::ArmSession(const std::string& member) {
 
 void GroupCore::FireSession(const std::string& member) {
   if (sessions_.at(member).deadline_ms > now_.monotonic_ms) return ArmSession(member);
+  if (sessions_.at(member).left) {
+    return Remove(member, absl::OkStatus(), absl::StrCat("member ", NameOf(member), " left, and was not back within ", options_.session_timeout_ms, " ms"));
+  }
   const std::string change = absl::StrCat("member ", NameOf(member), " was silent for ", options_.session_timeout_ms, " ms");
   Remove(member, Refusal(Reason::kFencedMemberEpoch, change), change);
 }
