@@ -12,6 +12,7 @@
 #include "client/fork.h"
 #include "client/group/consumer_group.h"
 #include "cordwood/client.h"
+#include "storage/base/names.h"
 
 namespace cordwood {
 
@@ -36,6 +37,7 @@ Status Check(const ConsumerOptions& options) {
   CORDWOOD_RETURN_IF_ERROR(client::CheckBounds("GroupOptions::id, in bytes", group.id.size(), std::size_t{0}, std::size_t{255}));
   CORDWOOD_RETURN_IF_ERROR(client::CheckBounds("GroupOptions::instance_id, in bytes", group.instance_id.size(), std::size_t{0}, std::size_t{255}));
   CORDWOOD_RETURN_IF_ERROR(client::CheckBounds("GroupOptions::client, in bytes", group.client.size(), std::size_t{0}, std::size_t{255}));
+  if (!IsUtf8(group.id) || !IsUtf8(group.instance_id) || !IsUtf8(group.client)) return Error(Reason::kInvalidConfig, "GroupOptions::id, instance_id and client are UTF-8");
   CORDWOOD_RETURN_IF_ERROR(client::CheckBounds("GroupOptions::auto_commit_interval", group.auto_commit_interval, milliseconds(0), milliseconds(kDay)));
   CORDWOOD_RETURN_IF_ERROR(client::CheckBounds("GroupOptions::reset, its age", group.reset.age(), milliseconds(0), milliseconds::max()));
   return client::CheckBounds("GroupOptions::max_poll_interval", group.max_poll_interval, milliseconds(1'000), milliseconds(kDay));

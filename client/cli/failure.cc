@@ -14,6 +14,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/cord.h"
 #include "client/cli/record_json.h"
+#include "client/cli/table.h"
 #include "client/internal/rpc_error.h"
 #include "storage/base/names.h"
 
@@ -26,7 +27,7 @@ constexpr char kErrnoUrl[] = "cordwood/errno";                  // its name
 // As it can be pasted into a command line.
 std::string ShellWord(const std::string& text) {
   const bool plain = std::all_of(text.begin(), text.end(), [](char c) { return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '.' || c == '_' || c == '-'; });
-  return plain && !text.empty() ? text : "'" + text + "'";
+  return plain && !text.empty() ? text : "'" + Printable(text) + "'";
 }
 
 // What to try, where the error itself does not say.
@@ -34,7 +35,7 @@ std::string HintFor(const GlobalOptions& options, const Status& status) {
   const std::string topic = ShellWord(options.topic.empty() ? "TOPIC" : options.topic);
   switch (ReasonOf(status)) {
     case Reason::kUnknownTopicOrPartition:
-      if (status.GetPayload(kPartitionUrl).has_value()) return "see its partitions with  cord topic offsets " + topic;
+      if (status.GetPayload(kPartitionUrl).has_value() || MessageOf(status).starts_with("no partition ")) return "see its partitions with  cord topic offsets " + topic;
       return "list the topics with  cord topic ls,  create this one with  cord topic create " + topic + " -p 4";
     case Reason::kOffsetOutOfRange: return "see where each partition starts and ends with  cord topic offsets " + topic;
     case Reason::kTopicAlreadyExists: return "look at it with  cord topic describe " + topic;
@@ -43,6 +44,7 @@ std::string HintFor(const GlobalOptions& options, const Status& status) {
     case Reason::kPoisoned: return "a disk write failed on the broker; see its log, then restart it";
     case Reason::kGroupIdNotFound: return "list the groups with  cord group ls";
     case Reason::kNonEmptyGroup: return "see who is in it with  cord group members " + ShellWord(options.group) + ",  and stop them";
+    case Reason::kFencedInstanceId: return "another process was started under this name; give each an --instance-id of its own";
     case Reason::kCoordinatorLoadInProgress: return "the broker is still reading the groups' state; try again in a moment";
     default: break;
   }
@@ -65,7 +67,7 @@ ExitCode Print(const GlobalOptions& options, const std::string& code, const std:
     }
     text += "}}\n";
   } else {
-    text = "error: " + message + "  [" + (reason.empty() ? code : reason) + "]\n";
+    text = "error: " + Printable(message) + "  [" + (reason.empty() ? code : reason) + "]\n";
     if (!hint.empty()) text += "  hint: " + hint + "\n";
   }
   std::fwrite(text.data(), 1, text.size(), stderr);

@@ -55,6 +55,17 @@ CLI::Validator NotEmpty(const std::string& right) {
   return CLI::Validator([right](const std::string& text) { return text.empty() ? "empty; write " + right : std::string(); }, "");
 }
 
+// Of a group or one of its processes.
+CLI::Validator GroupName(const std::string& right) {
+  return CLI::Validator(
+      [right](const std::string& text) {
+        if (text.empty()) return "empty; write " + right;
+        if (!IsUtf8(text)) return "not UTF-8; write " + right;
+        return text.size() > 255 ? std::to_string(text.size()) + " bytes; write " + right + " of at most 255" : std::string();
+      },
+      "");
+}
+
 CLI::Validator KeyValue() {
   return CLI::Validator(
       [](const std::string& text) {
@@ -176,8 +187,8 @@ void AddConsume(CLI::App& app, CommandLine& line) {
   consume->add_option("-p,--partition", o.partitions, "only this one, may be repeated")->check(PartitionNumber())->type_name("N")->allow_extra_args(false);
   consume->add_option("-n,--count", o.count, "no more than so many records, over all partitions")->check(Whole(0, std::numeric_limits<std::int64_t>::max()))->type_name("N");
   consume->add_flag("-f,--follow", o.follow, "wait for more until interrupted");
-  consume->add_option("-g,--group", o.group, "as a member of this group, from its committed offsets on, until interrupted")->check(NotEmpty("a group's name"))->type_name("GROUP");
-  consume->add_option("--instance-id", o.instance_id, "with -g: this process's own name; a restart under it moves no partition")->check(NotEmpty("a name"))->type_name("NAME");
+  consume->add_option("-g,--group", o.group, "as a member of this group, from its committed offsets on, until interrupted")->check(GroupName("a group's name"))->type_name("GROUP");
+  consume->add_option("--instance-id", o.instance_id, "with -g: this process's own name; a restart under it moves no partition")->check(GroupName("a name"))->type_name("NAME");
   consume->add_option("--reset", o.reset, "with -g: where to begin without a committed offset; earliest unless said")->check(CLI::IsMember({"earliest", "latest", "error"}))->type_name("WHERE");
   consume->add_flag("--no-commit", o.no_commit, "with -g: commit nothing");
   consume->add_option("-F,--format", o.format, "print each record so; values on a terminal, JSON lines in a pipe, unless said")->check(NotEmpty("a format, as '%v\\n'"))->type_name("FORMAT");

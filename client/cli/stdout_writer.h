@@ -26,7 +26,7 @@ class StdoutWriter {
     Wrote();
   }
   void Flush();  // with nothing to write: looks whether the reader is there
-  // The reader has gone (`| head`): nothing more can be written, which is no error.
+  // The reader has gone (`| head`), or takes nothing after a signal: nothing more can be written, which is no error.
   bool closed() const { return closed_; }
   // 0, or the errno of a write that failed for another reason, as on a full disk.
   int error() const { return error_; }

@@ -6,6 +6,9 @@
 #include <cctype>
 #include <cstdio>
 
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_format.h"
+
 namespace cordwood::client {
 namespace {
 
@@ -13,14 +16,25 @@ bool IsNumber(const std::string& cell) {
   return !cell.empty() && std::all_of(cell.begin(), cell.end(), [](unsigned char c) { return std::isdigit(c) || c == ',' || c == '-'; });
 }
 
+// Of UTF-8: what a terminal shows in one column, for most scripts.
+std::size_t Characters(const std::string& cell) {
+  return static_cast<std::size_t>(std::count_if(cell.begin(), cell.end(), [](unsigned char c) { return (c & 0xC0) != 0x80; }));
+}
+
 }  // namespace
 
 std::string Printable(std::string_view text) {
   std::string printable;
   for (std::size_t i = 0; i < text.size(); ++i) {
-    const auto byte = static_cast<unsigned char>(text[i]);
-    const bool pair = byte == 0xC2 && i + 1 < text.size() && static_cast<unsigned char>(text[i + 1]) < 0xA0;  // U+0080 to U+009F in UTF-8
-    printable += byte < 0x20 || byte == 0x7F || pair ? '?' : text[i];
+    const bool pair = text[i] == '\xC2' && i + 1 < text.size() && static_cast<unsigned char>(text[i + 1]) < 0xA0;  // U+0080 to U+009F in UTF-8
+    const bool control = pair || absl::ascii_iscntrl(static_cast<unsigned char>(text[i]));
+    for (const char c : text.substr(i, pair ? 2 : 1)) {
+      if (control) {
+        absl::StrAppendFormat(&printable, "\\x%02x", static_cast<unsigned char>(c));
+      } else {
+        printable += c;
+      }
+    }
     i += pair;
   }
   return printable;
@@ -37,14 +51,14 @@ std::string Table::Text() const {
   std::vector<bool> numeric(columns, rows_.size() > 1);
   for (std::size_t r = 0; r < rows_.size(); ++r) {
     for (std::size_t c = 0; c < columns; ++c) {
-      width[c] = std::max(width[c], rows_[r][c].size());
+      width[c] = std::max(width[c], Characters(rows_[r][c]));
       if (r > 0 && !IsNumber(rows_[r][c])) numeric[c] = false;
     }
   }
   std::string text;
   for (const auto& row : rows_) {
     for (std::size_t c = 0; c < columns; ++c) {
-      const std::string space(width[c] - row[c].size(), ' ');
+      const std::string space(width[c] - Characters(row[c]), ' ');
       if (numeric[c]) text += space;
       text += row[c];
       if (c + 1 < columns) text += (numeric[c] ? "" : space) + "  ";

@@ -9,14 +9,14 @@
 
 namespace cordwood::client {
 
-// Without control characters: others choose ids and names, and a terminal obeys what is printed.
+// As a terminal may have it, which obeys control characters: those as \x1b. Others choose ids and names.
 std::string Printable(std::string_view text);
 
-// Two spaces between columns, none after the last; columns whose every cell is a number stand right.
+// Two spaces between columns, none after the last; columns whose every cell is a number stand right. Cells are shown as Printable().
 class Table {
  public:
   explicit Table(std::vector<std::string> headers) : rows_{std::move(headers)} {}
-  void Add(const std::vector<std::string>& cells);  // as many as headers; shown as Printable()
+  void Add(const std::vector<std::string>& cells);  // as many as headers
   std::string Text() const;
 
  private:

@@ -8,6 +8,7 @@
 #include "client/failure.h"
 #include "client/fork.h"
 #include "storage/base/clock.h"
+#include "storage/base/names.h"
 
 namespace cordwood {
 
@@ -162,6 +163,7 @@ Result<void> Consumer::State::Subscribe(const std::vector<std::string>& topics, 
   if (const auto fits = CheckCall("Subscribe()"); !fits) return fits.error();
   if (const auto fits = CheckGroup(); !fits) return fits.error();
   if (topics.empty() && pattern.empty()) return ToRefusal(Error(Reason::kInvalidRequest, "Subscribe() without a topic; to leave the group: Unsubscribe()"));
+  if (!IsUtf8(pattern) || !std::all_of(topics.begin(), topics.end(), IsUtf8)) return ToRefusal(Error(Reason::kInvalidRequest, "Subscribe(): names and patterns are UTF-8"));
   if (group == nullptr && !assignment.empty()) {
     return ToRefusal(Error(Reason::kInvalidRequest, "partitions are assigned by hand to this consumer; Unassign() them first, or use another one"));
   }

@@ -321,6 +321,14 @@ TEST_F(GroupConsumerTest, LargeMetadataIsNotTheEndOfAMember) {
   EXPECT_TRUE(consumer.Poll(milliseconds(0)).ok());
 }
 
+TEST_F(GroupConsumerTest, NamesThatAreNoTextAreRefusedAtOnce) {
+  Consumer consumer = NewConsumer();
+  EXPECT_EQ(consumer.Subscribe({"\xff"}).error().code(), Errc::kInvalidRequest);
+  EXPECT_EQ(consumer.SubscribePattern("\xff").error().code(), Errc::kInvalidRequest);
+  consumer_options_.group.id = "\xff";
+  EXPECT_EQ(Connect().NewConsumer(consumer_options_).error().code(), Errc::kInvalidConfig);
+}
+
 TEST_F(GroupConsumerTest, WithoutAGroupNobodySubscribes) {
   consumer_options_.group.id = "";
   Consumer consumer = NewConsumer();

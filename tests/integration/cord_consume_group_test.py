@@ -1,9 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """`cord consume -g`: processes that share a topic, what they commit, how they end."""
+import fcntl
 import json
 import signal
+import struct
 import subprocess
+import termios
 
 from cord_fixture import CordCase, OPTIONS, main, wait_until
 
@@ -119,19 +122,47 @@ class CordGroupTest(CordCase):
     def test_it_ends_when_the_reader_of_its_pipe_goes_though_no_record_comes(self):
         topic = self.topic()
         self.produce(topic, 0, 1)
-        with subprocess.Popen([f"{OPTIONS.bin}/cord", "consume", topic, "-g", topic, "-F", "%v\\n"], stdout=subprocess.PIPE, env=self.environment()) as member:
-            self.addCleanup(member.kill)
-            self.assertEqual(member.stdout.readline(), b"0\n")
-            member.stdout.close()
-            self.assertEqual(member.wait(30), 0)
+        member = subprocess.Popen([f"{OPTIONS.bin}/cord", "consume", topic, "-g", topic, "-F", "%v\\n"], stdout=subprocess.PIPE, env=self.environment())
+        self.addCleanup(member.wait)
+        self.addCleanup(member.kill)
+        self.assertEqual(member.stdout.readline(), b"0\n")
+        member.stdout.close()
+        self.assertEqual(member.wait(10), 0)
         self.assertEqual(self.json_members(topic), [])
+
+    def test_a_signal_ends_it_though_the_reader_of_its_pipe_takes_nothing(self):
+        topic = self.topic()
+        self.ok("produce", topic, stdin=b"%0100d\n" % 7 * 5000)
+        member = subprocess.Popen([f"{OPTIONS.bin}/cord", "consume", topic, "-g", topic, "-F", "%v\\n"], stdout=subprocess.PIPE, env=self.environment())
+        self.addCleanup(member.stdout.close)
+        self.addCleanup(member.wait)
+        self.addCleanup(member.kill)
+        waiting = lambda: struct.unpack("i", fcntl.ioctl(member.stdout, termios.FIONREAD, b"1234"))[0]
+        wait_until(lambda: waiting() > 60_000, "the pipe is full")
+        member.terminate()
+        self.assertEqual(member.wait(10), 0)
+        self.assertEqual(self.json_members(topic), [])
+        (place,) = json.loads(self.ok("group", "describe", topic, "-o", "json").out)["partitions"] or [{"committed": 0}]
+        self.assertLessEqual(int(place["committed"]), member.stdout.read().count(b"\n"), "only what was written is committed")
 
     def json_members(self, group):
         return json.loads(self.ok("group", "describe", group, "-o", "json").out)["members"]
 
+    def test_who_loses_its_name_to_another_is_told(self):
+        topic = self.topic()
+        self.produce(topic, 0, 1)
+        older = self.member(topic, topic, "--instance-id", "one", name="a")
+        wait_until(older.lines, "it reads")
+        newer = self.member(topic, topic, "--instance-id", "one", name="b")
+        self.assertEqual(older.wait(30), 5)
+        error = older.stderr.read()
+        self.assertIn(b"[FENCED_INSTANCE_ID]", error)
+        self.assertIn(b"--instance-id of its own", error)
+        self.stop(newer)
+
     def test_what_does_not_go_together(self):
         for args in (["-g", "g", "--from", "start"], ["-g", "g", "--to", "end"], ["-g", "g", "-p", "0"], ["--reset", "latest"], ["--instance-id", "i"], ["--no-commit"],
-                     ["-g", ""], ["-g", "g", "--reset", "never"]):
+                     ["-g", ""], ["-g", "g" * 256], ["-g", b"\xff"], ["-g", "g", "--instance-id", b"\xff"], ["-g", "g", "--reset", "never"]):
             self.fails(2, "consume", "t", *args)
 
     def test_a_topic_that_is_not_there(self):

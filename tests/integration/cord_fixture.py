@@ -90,7 +90,7 @@ class CordCase(unittest.TestCase):
         return {**os.environ, "CORD_BROKERS": self.broker.address, **more}
 
     def cord(self, *args, stdin=b"", env=None):
-        done = subprocess.run([f"{OPTIONS.bin}/cord", *map(str, args)], input=stdin, capture_output=True, timeout=COMMAND_SECONDS, env=env or self.environment())
+        done = subprocess.run([f"{OPTIONS.bin}/cord", *(arg if isinstance(arg, bytes) else str(arg) for arg in args)], input=stdin, capture_output=True, timeout=COMMAND_SECONDS, env=env or self.environment())
         return Result(done.returncode, done.stdout, done.stderr.decode())
 
     def ok(self, *args, stdin=b"", env=None):

@@ -134,6 +134,7 @@ class CordGroupTest(CordCase):
             self.assertIn("cord group ls", error)
         self.fails(3, "group", "rm", "biling-eu", "--yes")
         self.fails(1, "group", "describe", "g" * 256)
+        self.assertIn("not UTF-8", self.fails(2, "group", "describe", b"\xff"))
         self.assertIn("did you mean  cord group describe", self.fails(2, "group", "descibe", "x"))
 
     def test_every_way_to_seek_an_empty_group(self):
@@ -201,6 +202,7 @@ class CordGroupTest(CordCase):
                      ["--topic", topic, "--shift", "x"], ["--topic", topic, "--to", "1", "-p", "x"], ["--from-file", "/nowhere"]):
             self.fails(2, "group", "seek", self.group, *args)
         self.assertIn("did you mean", self.fails(3, "group", "seek", self.group, "--topic", topic + "x", "--to", "start"))
+        self.assertIn(f"cord topic offsets {topic}", self.fails(3, "group", "seek", self.group, "--topic", topic, "--to", "start", "-p", 9))
         self.assertEqual(self.committed(), {0: 5})
 
     def test_explain_finds_what_keeps_a_group_from_going_on(self):

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "client/cli/group/group_commands.h"
+#include "storage/base/names.h"
 
 namespace cordwood::client {
 namespace {
@@ -15,7 +16,8 @@ CLI::App* GroupCommand(CLI::App& parent, const std::string& name, const std::str
   CLI::App* command = parent.add_subcommand(name, what);
   command->footer("Examples:\n" + examples);
   command->callback([start = std::move(start), &run] { run = start; });
-  command->add_option("group", options.group, "its id")->required()->type_name("GROUP");
+  const CLI::Validator text([](const std::string& id) { return IsUtf8(id) ? std::string() : std::string("not UTF-8"); }, "");
+  command->add_option("group", options.group, "its id")->required()->check(text)->type_name("GROUP");
   return command;
 }
 

@@ -152,8 +152,10 @@ std::string SeekText(const v1::ResetOffsetsResponse& reset, bool dry_run) {
 std::string SeekOutcome(const std::string& group, const v1::ResetOffsetsResponse& reset, bool dry_run) {
   std::int64_t again = 0;
   std::int64_t passed_over = 0;
+  std::int64_t first = 0;  // partitions without a committed offset so far
   std::map<std::string, std::string> unconfirmed;
   for (const auto& answer : reset.answers()) {
+    if (!answer.has_before()) ++first;
     const std::int64_t delta = answer.has_before() ? answer.after() - answer.before() : 0;
     (delta < 0 ? again : passed_over) += std::abs(delta);
     if (answer.unconfirmed_member().empty()) continue;
@@ -164,9 +166,10 @@ std::string SeekOutcome(const std::string& group, const v1::ResetOffsetsResponse
   std::string text;
   if (again > 0) text += become(again, "delivered again");
   if (passed_over > 0) text += (text.empty() ? "" : ", ") + become(passed_over, "passed over");
+  if (first > 0) text += (text.empty() ? "nothing" : "; nothing") + std::string(" was committed in ") + Partitions(first) + " before";
   if (text.empty()) text = dry_run ? "no record would be delivered again or passed over" : "no record is delivered again or passed over";
   if (dry_run) return "Dry run: nothing changed. " + text + ". Re-run without --dry-run to apply.";
-  text = "group " + group + ": " + Partitions(reset.answers_size()) + " set; " + text;
+  text = "group " + Printable(group) + ": " + Partitions(reset.answers_size()) + " set; " + text;
   for (const auto& [member, places] : unconfirmed) {
     text += "\nmember " + Printable(member) + " has not yet said that it reads from there: " + places +
             "; it does so when it next polls, and commits of the old place are refused meanwhile";
