@@ -28,26 +28,31 @@ std::string_view SeverityOf(std::string_view line) {
   return "OTHER";
 }
 
-int Ingest(cordwood::Producer& producer, std::istream& in, const std::string& source) {
-  int lines = 0;
-  for (std::string line; std::getline(in, line); ++lines) {
+void Ingest(cordwood::Producer& producer, std::istream& in, const std::string& source) {
+  for (std::string line; std::getline(in, line);) {
     producer.Send(kLines, {.value = line, .headers = {{"source", source}}}, [](const cordwood::Result<cordwood::RecordMetadata>& sent) { sent.value(); });
   }
   producer.Flush(30s).value();
-  return lines;
 }
 
-// The next `lines` of the topic. The counts are in the log before their lines are committed.
-std::map<std::string, int> Count(cordwood::Client client, cordwood::Producer& producer, int lines) {
+// Of what this member has, everything was read.
+bool NothingWaits(const cordwood::Consumer& consumer) {
+  const auto mine = consumer.assignment();
+  const auto ends = consumer.Offsets(mine).value();
+  for (std::size_t i = 0; i < mine.size(); ++i) {
+    if (consumer.position(mine[i]).value() < ends[i].high_watermark) return false;
+  }
+  return !mine.empty();
+}
+
+// All lines that the group has not counted, whoever sent them. The counts are in the log before their lines are committed.
+std::map<std::string, int> Count(cordwood::Client client, cordwood::Producer& producer) {
   cordwood::Consumer consumer =
       client.NewConsumer({.group = {.id = "severity-counter", .reset = cordwood::GroupReset::Earliest(), .auto_commit = false}}).value();
   consumer.Subscribe({kLines}).value();
   std::map<std::string, int> counts;
-  for (int counted = 0; counted < lines;) {
-    for (const cordwood::ConsumerRecord& record : consumer.Poll(100ms).value()) {
-      ++counts[std::string(SeverityOf(record.value()))];
-      ++counted;
-    }
+  while (!NothingWaits(consumer)) {
+    for (const cordwood::ConsumerRecord& record : consumer.Poll(100ms).value()) ++counts[std::string(SeverityOf(record.value()))];
   }
   for (const auto& [severity, count] : counts) producer.Send(kCounts, {.key = severity, .value = std::to_string(count)}).get().value();
   consumer.Commit().value();
@@ -62,16 +67,19 @@ int main(int argc, char** argv) try {
   (void)client.admin().CreateTopic({.name = kLines, .partitions = 4});
   (void)client.admin().CreateTopic({.name = kCounts});
   cordwood::Producer producer = client.NewProducer().value();
-  int lines = 0;
   for (int i = 2; i < argc; ++i) {
     std::ifstream file(argv[i]);
-    lines += Ingest(producer, file, argv[i]);
+    if (!file) {
+      std::cerr << "cannot read " << argv[i] << "\n";
+      return 1;
+    }
+    Ingest(producer, file, argv[i]);
   }
   if (argc <= 2) {
     std::istringstream own("INFO started\nWARN disk is slow\nINFO request 1\nERROR request 2 failed\nINFO request 3\nnothing to say\n");
-    lines = Ingest(producer, own, "example");
+    Ingest(producer, own, "example");
   }
-  for (const auto& [severity, count] : Count(client, producer, lines)) std::cout << severity << " " << count << "\n";
+  for (const auto& [severity, count] : Count(client, producer)) std::cout << severity << " " << count << "\n";
   return 0;
 } catch (const cordwood::BadResult& bad) {
   std::cerr << bad.what() << "\n";

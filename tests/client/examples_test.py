@@ -75,6 +75,10 @@ class ExamplesTest(unittest.TestCase):
     def test_a_log_pipeline_counts_lines_by_severity(self):
         for _ in range(2):
             self.says("log_pipeline", "ERROR 1\nINFO 3\nOTHER 1\nWARN 1\n")
+        subprocess.run([f"{OPTIONS.bin}/cord", "produce", "log-lines", "-b", self.address, "-q"], input=b"WARN from elsewhere\n", check=True)
+        self.says("log_pipeline", "ERROR 1\nINFO 3\nOTHER 1\nWARN 2\n")
+        missing = subprocess.run([f"{OPTIONS.bin}/example_log_pipeline", self.address, "/nowhere"], text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=120)
+        self.assertEqual((missing.returncode, missing.stdout, missing.stderr), (1, "", "cannot read /nowhere\n"))
 
     def test_they_use_no_topic_that_the_readme_makes_for_something_else(self):
         made = set(re.findall(r"cord topic create (\S+)", (ROOT / "README.md").read_text()))
