@@ -153,7 +153,7 @@ class GroupCore {
   void CountSkipped(const CommitEntry& entry);
   void NoteReplay(const TopicPartition& at);
   void NoteReplays();
-  void DropFromReplay(const std::set<TopicId>& deleted);
+  void DropFromReplay(const std::map<TopicId, std::string>& deleted);
   void SettleReplay();
   ToldReplay ReplayFor(const std::string& member) const;
 

@@ -124,7 +124,7 @@ void GroupCore::NoteReplays() {
 }
 
 // A job without a partition is over, and not by its members.
-void GroupCore::DropFromReplay(const std::set<TopicId>& deleted) {
+void GroupCore::DropFromReplay(const std::map<TopicId, std::string>& deleted) {
   if (!state_.replay().has_value()) return;
   ReplayJob job = *state_.replay();
   if (std::erase_if(job.ranges, [&](const auto& range) { return deleted.contains(range.first.topic); }) == 0) return;
