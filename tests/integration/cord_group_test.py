@@ -249,6 +249,16 @@ class CordGroupTest(CordCase):
             self.assertEqual(watch.returncode, 0)
         self.fails(2, "group", "describe", self.group, "--watch", "--interval", "soon")
 
+    def test_watch_ends_when_the_reader_of_its_pipe_goes(self):
+        self.commit(self.filled(1), 0)
+        for form in ("text", "json"):
+            watch = subprocess.Popen([f"{OPTIONS.bin}/cord", "group", "describe", self.group, "--watch", "--interval", "100ms", "-o", form], stdout=subprocess.PIPE, env=self.environment())
+            self.addCleanup(watch.wait)
+            self.addCleanup(watch.kill)
+            self.assertTrue(watch.stdout.readline())
+            watch.stdout.close()
+            self.assertEqual(watch.wait(10), 0)
+
     def test_an_autoscaler_is_told_the_lag_in_seconds(self):
         from keda import externalscaler_pb2, externalscaler_pb2_grpc
         scaler = externalscaler_pb2_grpc.ExternalScalerStub(self.channel)

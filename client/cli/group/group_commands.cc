@@ -27,16 +27,18 @@ ExitCode Describe(const GlobalOptions& global, const GroupOptions& options, Text
   return OneCall<v1::GroupAdmin>(global, &v1::GroupAdmin::Stub::DescribeGroup, request, &response, [&] { return PrintText(global, text(response)); });
 }
 
-// Until interrupted. A broker that is not there is waited for; any other error ends it.
+// Until interrupted, or the reader of the pipe is gone. A broker that is not there is waited for; any other error ends it.
 ExitCode Watch(const GlobalOptions& global, const GroupOptions& options, int interval_ms) {
   CatchInterrupts();
   const bool screen = isatty(STDOUT_FILENO) != 0 && global.output == OutputForm::kText;
-  for (bool first = true; !Interrupted(); first = false) {
+  StdoutWriter out;
+  for (bool first = true; !Interrupted() && !out.closed(); first = false) {
     const ExitCode shown = Describe(global, options, [&](const v1::DescribeGroupResponse& group) {
       return (screen ? kClearScreen : first ? "" : "\n") + DescribeText(group);
     });
     if (shown != kExitOk && shown != kExitUnavailable) return shown;
     poll(nullptr, 0, interval_ms);
+    out.Flush();  // looks for the reader
   }
   return kExitOk;
 }
