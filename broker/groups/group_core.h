@@ -59,6 +59,7 @@ class GroupCore {
   // Nothing is left of the group: it may be dropped when the records of the last step are durable.
   bool gone() const { return state_.gone(); }
   const GroupState& state() const { return state_; }
+  const TopicView& topics() const { return *topics_; }  // as it was last told; once activated
   // All members', to be resolved for ActivateGroup and ChangeTopics.
   std::set<std::string> patterns() const;
   // Reset partitions whose owner has not yet confirmed the new position.

@@ -2,6 +2,7 @@
 // A group driver over a real shard in a temporary directory.
 #pragma once
 
+#include <atomic>
 #include <map>
 #include <memory>
 #include <string>
@@ -18,6 +19,23 @@
 #include "tests/support/temp_dir.h"
 
 namespace cordwood::broker {
+
+// The time of another clock, which passes by so much at each look.
+class LookedAtClock final : public Clock {
+ public:
+  explicit LookedAtClock(SimulatedClock& clock) : clock_(clock) {}
+  std::int64_t WallMs() const override { return Looked().WallMs(); }
+  absl::Duration Monotonic() const override { return Looked().Monotonic(); }
+
+  std::atomic<int> look_ms{0};
+
+ private:
+  const SimulatedClock& Looked() const {
+    if (look_ms > 0) clock_.Advance(absl::Milliseconds(look_ms.load()));
+    return clock_;
+  }
+  SimulatedClock& clock_;
+};
 
 // The broker's side: start, stop, crash, topics.
 class GroupBrokerFixture : public ::testing::Test {
@@ -45,7 +63,7 @@ class GroupBrokerFixture : public ::testing::Test {
       MutexLock lock(mu_);
       warnings_.emplace_back(line);
     };
-    driver_ = std::make_unique<GroupDriver>(options_, *table_, [this](std::function<void(Status)> done) { MakeOffsetsTopic(std::move(done)); }, clock_);
+    driver_ = std::make_unique<GroupDriver>(options_, *table_, [this](std::function<void(Status)> done) { MakeOffsetsTopic(std::move(done)); }, driver_clock_);
     port_ = driver_->AddListener(&network_.outbox, &ear_);
     driver_->Start();
     if (!topics_.empty()) Publish({});
@@ -112,6 +130,7 @@ class GroupBrokerFixture : public ::testing::Test {
   }
 
   SimulatedClock clock_;
+  LookedAtClock driver_clock_{clock_};
   GroupDriverOptions options_;
   TestNetwork network_;
   Ear ear_;

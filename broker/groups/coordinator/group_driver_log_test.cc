@@ -156,6 +156,19 @@ TEST_F(GroupLogTest, AResetOfAGroupThatIsNotThereMakesItAndOfNoPartitionIsRefuse
   EXPECT_THAT(Reset("g", {{At("t", 0), Offset(-1), kNoLeaderEpoch}}, absl::Seconds(5)).status(), FailsWith(Reason::kOffsetOutOfRange));
 }
 
+// Telling ninety groups of one topic takes so long that the next topic has to wait.
+TEST_F(GroupLogTest, WhatIsSaidOfATopicThatTheGroupsHaveYetToHearOfIsTaken) {
+  for (int i = 0; i < 90; ++i) driver_->Commit(absl::StrCat("g", i), CommitOf(0, At("t", 0), 0), [](const auto&) {});
+  ASSERT_TRUE(Commit("g90", CommitOf(0, At("t", 0), 0)).ok());  // behind them
+  driver_clock_.look_ms = 1;
+  CreateTopic("first", 1);
+  CreateTopic("second", 1);
+  EXPECT_THAT(Commit("g0", CommitOf(0, At("second", 0), 0)).value(), ElementsAre(absl::OkStatus()));
+  CreateTopic("third", 1);
+  CreateTopic("fourth", 1);
+  EXPECT_EQ(Reset("g1", {{At("fourth", 0), Offset(0), kNoLeaderEpoch}}, absl::ZeroDuration()).status(), absl::OkStatus());
+}
+
 TEST_F(GroupLogTest, ADeletedGroupIsGoneAfterARestart) {
   auto remove = [&](const std::string& group) { return Wait<Status>([&](auto done) { driver_->Delete(group, std::move(done)); }); };
   EXPECT_THAT(remove("g"), FailsWith(Reason::kGroupIdNotFound));

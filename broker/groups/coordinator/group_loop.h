@@ -151,6 +151,8 @@ class GroupLoop {
 
   // group_loop_image.cc
   void EnsureTopics();
+  template <class Entries>
+  void CatchUp(LedGroup& group, const Entries& entries);
   bool TopicsWait() const { return (topics_stale_ || groups_behind_) && measures_.groups.value() > 0; }
   void TakeTopics();
   void FollowOffsetsTopic();

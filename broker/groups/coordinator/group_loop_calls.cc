@@ -109,6 +109,7 @@ void GroupLoop::Commit(const std::string& id, CommitOffsets event, std::function
     if (const Status served = CheckServed(home); !served.ok()) return done(served);
     StatusOr<LedGroup*> group = FindOrMake(*home, id);
     if (!group.ok()) return done(group.status());
+    CatchUp(**group, event->entries);
     AddLogEnds(event->entries);
     event->request = NextRequest([done](const Status& logged, GroupTell& tell) {
       if (!logged.ok()) return done(logged);
@@ -144,6 +145,7 @@ void GroupLoop::Reset(const std::string& id, std::vector<ResetEntry> entries, ab
     if (const Status served = CheckServed(home); !served.ok()) return done(served);
     StatusOr<LedGroup*> group = FindOrMake(*home, id);
     if (!group.ok()) return done(group.status());
+    CatchUp(**group, *entries);
     ResetOutcome places;
     for (const ResetEntry& entry : *entries) {
       const CommittedOffset* before = (*group)->core.state().OffsetAt(entry.at);

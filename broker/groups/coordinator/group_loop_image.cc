@@ -55,6 +55,17 @@ void GroupLoop::TakeTopics() {
   topics_from_ = ended + std::min(kTopicsPauseFactor * (ended - began), kTopicsPauseMax);
 }
 
+// With many groups they hear of topics late; what is asked about a partition that came meanwhile is asked of a group that knows it.
+template <class Entries>
+void GroupLoop::CatchUp(LedGroup& group, const Entries& entries) {
+  const auto known = [&](const auto& entry) { return group.core.topics().Has(entry.at); };
+  if (!TopicsWait() || std::all_of(entries.begin(), entries.end(), known)) return;
+  EnsureTopics();
+  if (&group.core.topics() != topics_.get()) Step(group, ChangeTopics{topics_, patterns_.MatchAll(group.core.patterns())});
+}
+template void GroupLoop::CatchUp(LedGroup& group, const std::vector<CommitEntry>& entries);
+template void GroupLoop::CatchUp(LedGroup& group, const std::vector<ResetEntry>& entries);
+
 void GroupLoop::FollowOffsetsTopic() {
   const TopicId before = offsets_topic_ == nullptr ? TopicId() : offsets_topic_->id;
   offsets_topic_ = image_->FindTopic(kOffsetsTopic);

@@ -22,6 +22,7 @@ void GroupLoop::Take(std::unique_ptr<GroupInput> input) {
     for (const auto& [at, progress] : input->progress) facts->second.progress[at] = progress;
   }
   if (auto* commit = std::get_if<CommitOffsets>(&input->event)) {
+    CatchUp(group, commit->entries);
     stream_commit_ = {stream, commit->request};
     commit->request = kCommitOnStream;
     AddLogEnds(commit->entries);
