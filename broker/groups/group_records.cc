@@ -2,6 +2,8 @@
 // Encodes and checks the keys and values of __consumer_offsets.
 #include "broker/groups/group_records.h"
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 #include "storage/base/check.h"
 #include "storage/base/coding.h"
@@ -11,7 +13,6 @@ namespace cordwood::broker {
 namespace {
 
 constexpr std::uint8_t kVersion = 1;  // of keys and of values
-constexpr std::int64_t kWallMsMax = 253'402'300'800'000;  // the year 10000
 
 Status Damaged(const char* what, std::string_view bytes, const char* why) {
   return Error(Reason::kStorageError, absl::StrCat(what, " (", bytes.size(), " bytes): ", why));
@@ -320,6 +321,7 @@ StatusOr<ReplayJob> DecodeReplayJob(std::string_view value) {
   if (has_clock == 0) return job;
   const bool stands = job.clock->since_ms == -1;
   if (job.clock->first_ms < 0 || job.clock->elapsed_ms < 0 || job.clock->since_ms < -1) return Damaged("replay job", value, "negative time");
+  if (std::max({job.clock->first_ms, job.clock->elapsed_ms, job.clock->since_ms}) > kWallMsMax) return Damaged("replay job", value, "time out of range");
   if (!stands && job.state != ReplayState::kRunning) return Damaged("replay job", value, "a clock that runs without the job");
   return job;
 }

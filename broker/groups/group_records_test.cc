@@ -159,6 +159,7 @@ TEST(GroupRecordsTest, WhatIsOutOfOrderOrRangeIsRefused) {
   EXPECT_TRUE(refused([](ReplayJob& job) { job.bytes_per_second = 1; }));  // beside the original pace
   EXPECT_TRUE(refused([](ReplayJob& job) { job.state = ReplayState::kPaused; }));  // its clock runs
   EXPECT_TRUE(refused([](ReplayJob& job) { job.clock->elapsed_ms = -1; }));
+  EXPECT_TRUE(refused([](ReplayJob& job) { job.clock->first_ms = INT64_MAX; }));
   GroupMember member = kMember;
   member.topics = {"b", "a"};
   EXPECT_FALSE(DecodeGroupMember(Encode(member)).ok());

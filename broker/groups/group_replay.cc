@@ -30,6 +30,7 @@ void GroupCore::On(const StartReplay& event) {
   ReplayJob job = event.job;
   job.created_ms = std::max<std::int64_t>(now_.wall_ms, 0);
   if (job.clock.has_value() && job.clock->first_ms < 0) job.clock->first_ms = job.created_ms;
+  if (job.clock.has_value()) job.clock->first_ms = std::min(job.clock->first_ms, kWallMsMax);  // producers say what time it is
   state_.SetReplay(std::move(job));
   NoteReplays();
   Say(std::move(done));
@@ -102,10 +103,7 @@ void GroupCore::CountSkipped(const CommitEntry& entry) {
   if (!state_.replay().has_value() || !entry.log_start.has_value()) return;
   const CommittedOffset* before = state_.OffsetAt(entry.at);
   if (before == nullptr || before->offset >= *entry.log_start || entry.offset <= before->offset) return;
-  ReplayJob job = *state_.replay();
-  ReplayRange& range = job.ranges.at(entry.at);
-  range.skipped = std::min(range.skipped + (std::min(entry.offset, *entry.log_start) - before->offset), range.to - range.from);
-  state_.SetReplay(std::move(job));
+  state_.AddSkipped(entry.at, std::min(entry.offset, *entry.log_start) - before->offset);
 }
 
 // The committed offset there is another.

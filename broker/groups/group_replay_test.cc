@@ -236,6 +236,16 @@ TEST_F(GroupReplayTest, TheClockOfTheOriginalPaceRunsWhileTheJobDoesAndHasMember
   EXPECT_EQ(told_[2].clock_ms, 1'000'100);
 }
 
+TEST_F(GroupReplayTest, RecordsThatSayAnyTimeOverflowNoClock) {
+  ReplayJob job = Job({0});
+  job.bytes_per_second = 0;
+  job.clock = ReplayClock{INT64_MAX, 0, -1};
+  ASSERT_TRUE(Start(job).ok());
+  Join(1);
+  Pass(1000);
+  EXPECT_EQ(ClockMs(), kWallMsMax + 1000);
+}
+
 TEST_F(GroupReplayTest, WhatWasDeletedBeforeItWasReadIsCountedAsSkipped) {
   ASSERT_TRUE(Start(Job({0})).ok());
   EXPECT_EQ(Commit(0, 12, Offset(5)), Reason::kNone);

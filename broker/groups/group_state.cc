@@ -2,6 +2,7 @@
 // Changes, records, replay and invariants of a group's state.
 #include "broker/groups/group_state.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -124,6 +125,12 @@ void GroupState::EraseOffset(const TopicPartition& at) {
 void GroupState::SetReplay(ReplayJob job) {
   if (replay_ == job) return;
   replay_ = std::move(job);
+  Touch(GroupRecordKind::kReplay);
+}
+
+void GroupState::AddSkipped(const TopicPartition& at, std::int64_t records) {
+  ReplayRange& range = replay_->ranges.at(at);
+  range.skipped = std::min(range.skipped + records, range.to - range.from);
   Touch(GroupRecordKind::kReplay);
 }
 

@@ -57,6 +57,7 @@ class GroupState {
   void SetOffset(const TopicPartition& at, CommittedOffset offset);
   void EraseOffset(const TopicPartition& at);
   void SetReplay(ReplayJob job);
+  void AddSkipped(const TopicPartition& at, std::int64_t records);  // of a replay job's range; all of it at most
   void EraseReplay();
 
   // What changed since the last call, one record per key, in order of keys.

@@ -23,6 +23,7 @@ inline constexpr std::size_t kGroupIdBytesMax = 255;
 inline constexpr std::size_t kMemberIdBytesMax = 255;    // member ids, instance ids, names of clients
 inline constexpr std::size_t kPatternBytesMax = 4096;
 inline constexpr std::size_t kCommitMetadataBytesMax = 4096;
+inline constexpr std::int64_t kWallMsMax = 253'402'300'800'000;  // the year 10000
 inline constexpr std::int64_t kRebalanceTimeoutMsMax = 365LL * 24 * 3600 * 1000;  // a longer one is taken as this
 
 // By id, so that a topic deleted and created again under its name is another one.
