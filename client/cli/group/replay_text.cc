@@ -38,8 +38,8 @@ std::string ReplayCreatedText(const v1::CreateReplayResponse& created) {
 
 std::string ReplayCreatedNote(const v1::CreateReplayResponse& created) {
   const v1::ReplayListing& replay = created.replay();
-  return "replay job " + replay.group() + " beside group " + replay.source() + ": " + Count(replay.total()) + (replay.total() == 1 ? " record" : " records") + ", pace " +
-         PaceOf(replay) + "\nread it with  cord consume " + created.partitions(0).topic() + " -g " + replay.group() + "  in one or more processes; each ends when the job is done";
+  return "replay job " + Printable(replay.group()) + " beside group " + Printable(replay.source()) + ": " + Count(replay.total()) + (replay.total() == 1 ? " record" : " records") + ", pace " +
+         PaceOf(replay) + "\nread it with  cord consume " + created.partitions(0).topic() + " -g " + Printable(replay.group()) + "  in one or more processes; each ends when the job is done";
 }
 
 std::string ReplayListText(const v1::ListReplaysResponse& replays) {
@@ -53,7 +53,7 @@ std::string ReplayListText(const v1::ListReplaysResponse& replays) {
 
 std::string ReplayText(const v1::DescribeReplayResponse& described) {
   const v1::ReplayListing& replay = described.replay();
-  std::string text = "REPLAY " + replay.group() + "   GROUP " + replay.source() + "   STATE " + replay.state() + "   PACE " + PaceOf(replay) + "   MEMBERS " +
+  std::string text = "REPLAY " + Printable(replay.group()) + "   GROUP " + Printable(replay.source()) + "   STATE " + replay.state() + "   PACE " + PaceOf(replay) + "   MEMBERS " +
                      std::to_string(replay.members()) + "\nDONE " + Count(replay.done()) + " of " + Count(replay.total()) + " records (" + Percent(replay.done(), replay.total()) +
                      ")   PARTITIONS " + std::to_string(replay.partitions_done()) + " of " + std::to_string(replay.partitions()) + "   RATE " + HumanRate(replay.rate()) +
                      "   ETA " + EtaOf(replay);
