@@ -264,11 +264,7 @@ void GroupSeeds(Corpus& corpus, Corpus& logs) {
   add(16, GroupRecordKind::kMember, Encode(member));
   add(17, GroupRecordKind::kTarget, Encode(MemberTarget{at}));
   add(18, GroupRecordKind::kCurrent, Encode(current));
-  ReplayJob job;
-  job.source = "s";
-  job.ranges[at] = {Offset(40), Offset(50), 1};
-  add(21, GroupRecordKind::kReplay, Encode(job));
-  job.clock = ReplayClock{1000, 5, 2000};
+  const ReplayJob job{"s", ReplayState::kRunning, 0, ReplayClock{1000, 5, 2000}, 0, {{at, {Offset(40), Offset(50), 1}}}};
   add(21, GroupRecordKind::kReplay, Encode(job));
   corpus.Add(Choice(19) + log);
   logs.Add(Choice(5) + log);

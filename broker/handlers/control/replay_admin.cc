@@ -2,9 +2,9 @@
 // The verbs of replay jobs.
 #include <utility>
 
-#include "broker/groups/lag/awaited.h"
 #include "broker/handlers/control/group_admin_handler.h"
 #include "broker/handlers/control/replay_plan.h"
+#include "storage/base/threads/awaited.h"
 
 namespace cordwood::broker {
 
