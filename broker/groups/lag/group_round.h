@@ -34,7 +34,7 @@ struct GroupMeasure {
 struct GroupRound {
   std::vector<GroupMeasure> groups;  // those with members first, then in order of id
   std::size_t unmeasured = 0;        // groups beyond the bound, or that could not be seen
-  absl::flat_hash_map<std::string, std::size_t> places;  // in `groups`, of those that were added
+  absl::flat_hash_map<std::string, std::size_t> places = {};  // in `groups`, of those that were added
 
   void Add(GroupMeasure measure);
   const GroupMeasure* Find(const std::string& group) const;  // nullptr: it was not measured
