@@ -94,7 +94,9 @@ Status GroupCore::CheckInRange(const TopicPartition& at, Offset offset) const {
 std::map<TopicId, std::vector<PartitionIndex>> GroupCore::OfferedByReplay() const {
   std::map<TopicId, std::vector<PartitionIndex>> offered;
   if (!state_.replay().has_value() || state_.replay()->state == ReplayState::kCancelled) return offered;
-  for (const auto& [at, range] : state_.replay()->ranges) offered[at.topic].push_back(at.partition);
+  for (const auto& [at, range] : state_.replay()->ranges) {
+    if (topics_->Has(at)) offered[at.topic].push_back(at.partition);
+  }
   return offered;
 }
 

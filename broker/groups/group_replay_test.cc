@@ -115,7 +115,7 @@ TEST_F(GroupReplayTest, MembersGetThePartitionsOfTheJobAloneWithTheirEnds) {
   Join(2);
   EXPECT_EQ(targets_[1].assigned.size(), 1u);
   EXPECT_EQ(targets_[2].assigned.size(), 1u);
-  Do(ChangeTopics{Topics({{"orders", 9}, {"others", 1}}), {}});
+  Do(ChangeTopics{Topics({{"orders", 9}, {"payments", 1}}), {}});
   Do(ComputeTarget{});
   EXPECT_EQ(core_->state().Find("m1")->target.size() + core_->state().Find("m2")->target.size(), 2u);
 }

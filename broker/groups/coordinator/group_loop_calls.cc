@@ -217,6 +217,9 @@ void GroupLoop::StartReplay(const std::string& id, ReplayJob job, std::function<
     if (const Status served = CheckServed(home); !served.ok()) return done(served);
     StatusOr<LedGroup*> group = FindOrMake(*home, id);
     if (!group.ok()) return done(group.status());
+    std::vector<ResetEntry> places;
+    for (const auto& [at, range] : job->ranges) places.push_back({at, range.from});
+    CatchUp(**group, places);
     Step(**group, broker::StartReplay{NextRequest(AnswerReplay(done)), std::move(*job)});
   };
   if (const Status sound = CheckGroupId(id); !sound.ok()) return done(sound);

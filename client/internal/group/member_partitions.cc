@@ -14,6 +14,8 @@ bool Parse(const std::string& topic_id, std::int32_t partition, GroupPartition* 
   return partition >= 0 && Uuid::FromBytes(topic_id, &at->topic);
 }
 
+constexpr std::int64_t kClockMsMax = 1'000'000'000'000'000;  // far beyond any time, and room to count from
+
 Status BadPartition() { return Error(Reason::kMalformedRequest, "the coordinator names no partition"); }
 
 }  // namespace
@@ -73,7 +75,7 @@ void MemberCore::TakeReplay(const v1::Replay& replay, absl::Duration now) {
   if (replay.state() == v1::REPLAY_CANCELLED) told.state = State::kCancelled;
   if (replay.state() == v1::REPLAY_DONE) told.state = State::kDone;
   told.bytes_per_second = std::max<std::int64_t>(replay.bytes_per_second(), 0);
-  if (replay.has_clock_ms()) told.clock_ms = replay.clock_ms();
+  if (replay.has_clock_ms()) told.clock_ms = std::clamp<std::int64_t>(replay.clock_ms(), 0, kClockMsMax);
   told.told = now;
   replay_ = told;
   replay_changed_ = true;

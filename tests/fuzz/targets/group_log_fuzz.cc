@@ -69,7 +69,7 @@ class Group {
     const StreamId stream(in->Below(8) + 1);
     const std::string member = "m" + std::to_string(in->Below(kMembers));
     const MemberEpoch epoch(static_cast<std::int32_t>(in->Number()));
-    switch (in->Below(12)) {
+    switch (in->Below(14)) {
       case 0: return Join(stream, member, epoch, in);
       case 1: return Do(MemberHeartbeat{stream, epoch, PlacesOf(in)});
       case 2: return Do(LeaveGroup{stream, in->Flag()});
@@ -82,10 +82,22 @@ class Group {
       case 9: return Do(ConfirmPositions{stream, {{PlaceOf(in), PositionEpoch(static_cast<std::uint32_t>(in->Number()))}}});
       case 10: return ChangeTopicsTo(in->Byte());
       case 11: break;
+      case 12: return StartJob(in);
+      case 13: return Do(ChangeReplay{1, static_cast<ReplayChange>(in->Below(3))});
     }
     now_.monotonic_ms += in->Raw<std::uint16_t>();
     now_.wall_ms += in->Raw<std::uint32_t>();
     Do(ComputeTarget{});
+  }
+  void StartJob(FuzzInput* in) {
+    StartReplay start{1, {}};
+    start.job.source = "source";
+    for (const TopicPartition& at : PlacesOf(in)) {
+      const std::int64_t from = in->Below(100), records = in->Below(100);
+      start.job.ranges[at] = {Offset(from), Offset(from + records), 0};
+    }
+    if (in->Flag()) start.job.clock = ReplayClock{static_cast<std::int64_t>(in->Raw<std::uint64_t>()), 0, -1};
+    Do(start);
   }
   void ChangeTopicsTo(std::uint8_t which) {
     topics_ = TopicsOf(which);
