@@ -68,7 +68,12 @@ StatusOr<GroupSnapshot> LagDriver::Take(const std::string& group, std::size_t* r
 
 StatusOr<GroupSnapshot> LagDriver::Look(const std::string& group) {
   std::size_t reads = options_.look_reads_max;
-  return Take(group, &reads, /*note=*/false);
+  bool known = false;
+  {
+    MutexLock lock(mu_);
+    known = progress_.knows(group);
+  }
+  return Take(group, &reads, /*note=*/!known);  // who asks before the first look around need not wait for it to have rates
 }
 
 std::vector<GroupSummary> LagDriver::Summaries(Status* seen) {

@@ -57,6 +57,13 @@ TEST_F(LagDriverTest, ARoundMeasuresEveryGroupAndIsRemembered) {
   EXPECT_EQ(lag_->Look("g")->partitions[0].progress.consume_rate, 0.0);
 }
 
+TEST_F(LagDriverTest, WhoAsksTwiceKnowsTheRateBeforeTheFirstRound) {
+  CommitAt("g", 0);
+  EXPECT_EQ(lag_->Look("g")->partitions[0].progress.consume_rate, std::nullopt);
+  Advance(absl::Seconds(2));
+  EXPECT_EQ(lag_->Look("g")->partitions[0].progress.consume_rate, 0.0);
+}
+
 TEST_F(LagDriverTest, GroupsBeyondTheBoundAreCountedAsUnmeasured) {
   CommitAt("g", 0);
   CommitAt("h", 0);

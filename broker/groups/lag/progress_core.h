@@ -31,6 +31,7 @@ class ProgressCore {
   // Forgets groups that were not noted since.
   void ForgetOlderThan(std::int64_t monotonic_ms);
 
+  bool knows(const std::string& group) const { return groups_.contains(group); }
   std::size_t partitions() const { return partitions_; }
 
  private:

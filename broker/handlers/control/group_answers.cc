@@ -60,7 +60,7 @@ void FillPartition(const PartitionSnapshot& partition, std::int64_t wall_ms, cor
   }
   if (const auto lag = LagOf(partition)) description.set_lag(*lag);
   if (const auto lag_ms = LagMsOf(partition, wall_ms)) description.set_lag_ms(*lag_ms);
-  description.set_consume_rate(partition.progress.consume_rate.value_or(0));
+  if (partition.progress.consume_rate.has_value()) description.set_consume_rate(*partition.progress.consume_rate);
   if (const auto drain_ms = DrainMsOf(partition)) description.set_drain_ms(*drain_ms);
   description.set_member_id(partition.owner);
   if (partition.position.has_value()) description.set_position(partition.position->value());

@@ -87,7 +87,7 @@ cordwood::v1::DescribeReplayResponse DescribeReplayOf(const GroupSnapshot& group
   std::map<std::string, std::string> clients;
   for (const MemberSnapshot& member : group.members) clients[member.id] = member.client;
   std::int64_t total = 0, done = 0, skipped = 0;
-  double rate = 0;
+  std::optional<double> rate;
   for (const PartitionSnapshot& partition : group.partitions) {
     if (!partition.range.has_value()) continue;
     const ReplayRange& range = *partition.range;
@@ -100,13 +100,15 @@ cordwood::v1::DescribeReplayResponse DescribeReplayOf(const GroupSnapshot& group
     answer.set_to(range.to.value());
     answer.set_committed(committed.value());
     answer.set_skipped(range.skipped);
-    if (committed < range.to) answer.set_rate(partition.progress.consume_rate.value_or(0));
+    if (const auto& known = partition.progress.consume_rate; known.has_value() && committed < range.to) {
+      answer.set_rate(*known);
+      rate = rate.value_or(0) + *known;
+    }
     answer.set_member_id(partition.owner);
     if (const auto client = clients.find(partition.owner); client != clients.end()) answer.set_client(client->second);
     total += range.to - range.from;
     done += committed - range.from;
     skipped += range.skipped;
-    rate += answer.rate();
     if (committed >= range.to) listing.set_partitions_done(listing.partitions_done() + 1);
   }
   listing.set_partitions(static_cast<std::uint32_t>(response.partitions_size()));
@@ -114,9 +116,9 @@ cordwood::v1::DescribeReplayResponse DescribeReplayOf(const GroupSnapshot& group
   listing.set_total(total);
   listing.set_done(done);
   listing.set_skipped(skipped);
-  if (listing.state() != "running") return response;
-  listing.set_rate(rate);
-  if (rate > 0) listing.set_eta_ms(static_cast<std::int64_t>(std::ceil(std::min(static_cast<double>(total - done) / rate * 1000, 1e15))));
+  if (listing.state() != "running" || !rate.has_value()) return response;
+  listing.set_rate(*rate);
+  if (*rate > 0) listing.set_eta_ms(static_cast<std::int64_t>(std::ceil(std::min(static_cast<double>(total - done) / *rate * 1000, 1e15))));
   return response;
 }
 

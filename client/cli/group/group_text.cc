@@ -60,9 +60,11 @@ int CountOf(const v1::TopicPartitionList& list) {
   return count;
 }
 
+std::string RateOf(const v1::GroupPartitionDescription& p) { return p.has_consume_rate() ? HumanRate(p.consume_rate()) : "-"; }
+
 std::vector<std::string> LagCells(const v1::GroupPartitionDescription& p) {
   return {p.topic(), std::to_string(p.partition()), p.has_committed() ? Number(p.committed()) : "-", Number(p.has_end() ? p.end() : p.high_watermark()), p.has_lag() ? Number(p.lag()) : "-",
-          LagTime(p), HumanRate(p.consume_rate()), p.has_drain_ms() ? (p.drain_ms() == 0 ? "-" : HumanDuration(p.drain_ms())) : (p.has_lag() ? "never" : "-")};
+          LagTime(p), RateOf(p), p.has_drain_ms() ? (p.drain_ms() == 0 ? "-" : HumanDuration(p.drain_ms())) : (p.has_lag() && p.has_consume_rate() ? "never" : "-")};
 }
 
 }  // namespace

@@ -24,6 +24,9 @@ std::string PaceOf(const v1::ReplayListing& replay) {
   return replay.bytes_per_second() == 0 ? "unlimited" : HumanBytes(static_cast<std::uint64_t>(replay.bytes_per_second())) + "/s";
 }
 
+template <class Description>
+std::string RateOf(const Description& replay) { return replay.has_rate() ? HumanRate(replay.rate()) : "-"; }
+
 std::string EtaOf(const v1::ReplayListing& replay) { return replay.has_eta_ms() ? HumanDuration(replay.eta_ms()) : "-"; }
 
 }  // namespace
@@ -46,7 +49,7 @@ std::string ReplayListText(const v1::ListReplaysResponse& replays) {
   Table table({"JOB", "GROUP", "STATE", "PACE", "MEMBERS", "RECORDS", "DONE", "RATE", "ETA", "CREATED"});
   for (const v1::ReplayListing& replay : replays.replays()) {
     table.Add({replay.group(), replay.source(), replay.state(), PaceOf(replay), std::to_string(replay.members()), Count(replay.total()), Percent(replay.done(), replay.total()),
-               HumanRate(replay.rate()), EtaOf(replay), Rfc3339(replay.created_ms())});
+               RateOf(replay), EtaOf(replay), Rfc3339(replay.created_ms())});
   }
   return table.Text();
 }
@@ -55,14 +58,14 @@ std::string ReplayText(const v1::DescribeReplayResponse& described) {
   const v1::ReplayListing& replay = described.replay();
   std::string text = "REPLAY " + Printable(replay.group()) + "   GROUP " + Printable(replay.source()) + "   STATE " + replay.state() + "   PACE " + PaceOf(replay) + "   MEMBERS " +
                      std::to_string(replay.members()) + "\nDONE " + Count(replay.done()) + " of " + Count(replay.total()) + " records (" + Percent(replay.done(), replay.total()) +
-                     ")   PARTITIONS " + std::to_string(replay.partitions_done()) + " of " + std::to_string(replay.partitions()) + "   RATE " + HumanRate(replay.rate()) +
+                     ")   PARTITIONS " + std::to_string(replay.partitions_done()) + " of " + std::to_string(replay.partitions()) + "   RATE " + RateOf(replay) +
                      "   ETA " + EtaOf(replay);
   if (replay.skipped() > 0) text += "   SKIPPED " + Count(replay.skipped()) + " (deleted before they were read)";
   if (replay.has_clock_ms()) text += "   CLOCK " + Rfc3339(replay.clock_ms());
   Table table({"TOPIC", "PART", "FROM", "TO", "COMMITTED", "LEFT", "DONE", "RATE", "MEMBER"});
   for (const v1::ReplayPartition& p : described.partitions()) {
     table.Add({p.topic(), std::to_string(p.partition()), Count(p.from()), Count(p.to()), Count(p.committed()), Count(p.to() - p.committed()),
-               Percent(p.committed() - p.from(), p.to() - p.from()), HumanRate(p.rate()), p.member_id().empty() ? "-" : p.client().empty() ? p.member_id() : p.client()});
+               Percent(p.committed() - p.from(), p.to() - p.from()), RateOf(p), p.member_id().empty() ? "-" : p.client().empty() ? p.member_id() : p.client()});
   }
   return text + "\n" + table.Text();
 }

@@ -38,7 +38,7 @@ TEST(ReplayTextTest, WhatIsNotAllDoneIsNotAHundredPercent) {
             "REPLAY billing.replay   GROUP billing   STATE running   PACE 5.0 MB/s   MEMBERS 1\n"
             "DONE 2,000 of 2,001 records (99.9%)   PARTITIONS 1 of 2   RATE 10/s   ETA 100ms\n"
             "TOPIC   PART   FROM     TO  COMMITTED  LEFT  DONE    RATE  MEMBER\n"
-            "orders     0      0  1,000      1,000     0  100.0%  0/s   -\n"
+            "orders     0      0  1,000      1,000     0  100.0%  -     -\n"
             "orders     1  1,000  2,001      2,000     1  99.9%   10/s  cord\n");
 }
 
