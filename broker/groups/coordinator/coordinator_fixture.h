@@ -91,11 +91,11 @@ class CoordinatorFixture : public GroupBrokerFixture {
   StatusOr<std::vector<Status>> Commit(const std::string& group, CommitOffsets commit) {
     return Wait<StatusOr<std::vector<Status>>>([&](auto done) { driver_->Commit(group, std::move(commit), std::move(done)); });
   }
-  StatusOr<FetchedOffsets> Fetch(const std::string& group) {
-    return Wait<StatusOr<FetchedOffsets>>([&](auto done) { driver_->Fetch(group, std::move(done)); });
+  StatusOr<FetchedOffsets> Fetch(const std::string& group, AskedOffsets asked = {}) {
+    return Wait<StatusOr<FetchedOffsets>>([&](auto done) { driver_->Fetch(group, std::move(asked), std::move(done)); });
   }
-  std::string Offsets(const std::string& group) {
-    const StatusOr<FetchedOffsets> fetched = Fetch(group);
+  std::string Offsets(const std::string& group, AskedOffsets asked = {}) {
+    const StatusOr<FetchedOffsets> fetched = Fetch(group, std::move(asked));
     if (!fetched.ok()) return std::string(ReasonName(ReasonOf(fetched.status())));
     std::string text;
     for (const FetchedOffset& offset : *fetched) absl::StrAppend(&text, offset.committed.topic, "-", offset.at.partition.value(), "@", offset.committed.offset.value(), " ");

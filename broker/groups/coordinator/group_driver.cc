@@ -37,8 +37,8 @@ void GroupDriver::Commit(std::string group, CommitOffsets event, std::function<v
   Hand(*loop_, [loop = loop_.get(), group = std::move(group), event = std::move(event), done] { loop->Commit(group, event, done); }, done);
 }
 
-void GroupDriver::Fetch(std::string group, std::function<void(StatusOr<FetchedOffsets>)> done) {
-  Hand(*loop_, [loop = loop_.get(), group = std::move(group), done] { loop->Fetch(group, done); }, done);
+void GroupDriver::Fetch(std::string group, AskedOffsets asked, std::function<void(StatusOr<FetchedOffsets>)> done) {
+  Hand(*loop_, [loop = loop_.get(), group = std::move(group), asked = std::move(asked), done] { loop->Fetch(group, asked, done); }, done);
 }
 
 void GroupDriver::Reset(std::string group, std::vector<ResetEntry> entries, absl::Duration confirm_within,

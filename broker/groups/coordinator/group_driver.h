@@ -64,8 +64,8 @@ class GroupDriver {
 
   // Offsets without a stream. `event.request` is the driver's to set. One status for each entry; or why none of them counts (INVALID_GROUP_ID, and as above).
   void Commit(std::string group, CommitOffsets event, std::function<void(StatusOr<std::vector<Status>>)> done);
-  // Committed offsets that are durable. A group that does not exist has none.
-  void Fetch(std::string group, std::function<void(StatusOr<FetchedOffsets>)> done);
+  // Committed offsets that are durable, as far as there are any. A group that does not exist has none.
+  void Fetch(std::string group, AskedOffsets asked, std::function<void(StatusOr<FetchedOffsets>)> done);
 
   // Moves the committed offsets, all or none, of a group with or without members. `done` comes when each owner reads from there, or at `confirm_within` after the change
   // was durable (at once if 0 or less), with those that are missing. The group is made if there is none.

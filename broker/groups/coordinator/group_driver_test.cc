@@ -80,6 +80,19 @@ TEST_F(GroupDriverTest, CommitsOnAStreamAreAnsweredInOrderAndCanBeFetched) {
   EXPECT_EQ(Offsets("h"), "");
 }
 
+TEST_F(GroupDriverTest, OfAGroupsOffsetsOnlyThoseAskedForAreHandedOver) {
+  CreateTopic("u", 2);
+  CommitOffsets commit;
+  for (const char* topic : {"t", "u"}) {
+    for (int i = 0; i < 2; ++i) commit.entries.push_back(CommitOf(0, At(topic, i), 0).entries[0]);
+  }
+  (void)Commit("g", commit);
+  EXPECT_EQ(Fetch("g")->size(), 4u);
+  EXPECT_EQ(Offsets("g", {false, {}, {At("t", 1), At("t", 7)}}), "t-1@0 ");
+  EXPECT_EQ(Offsets("g", {false, {At("u", 0).topic}, {At("t", 0)}}), "u-0@0 u-1@0 t-0@0 ");
+  EXPECT_EQ(Offsets("g", {false, {}, {}}), "");
+}
+
 TEST_F(GroupDriverTest, WhatCannotBeCommittedIsRefusedByTheEntry) {
   const StreamId a = JoinAndOwn("g", "a");
   CommitOffsets commit = CommitOf(2, At("t", 0), -1);
@@ -100,7 +113,7 @@ TEST_F(GroupDriverTest, NobodyIsToldBeforeTheLogHasIt) {
   Say(a, CommitOf(2, At("t", 0), 0));
   EXPECT_TRUE(Silent(a));
   auto fetched = std::make_shared<std::promise<std::size_t>>();
-  driver_->Fetch("g", [fetched](StatusOr<FetchedOffsets> offsets) { fetched->set_value(offsets.value().size()); });
+  driver_->Fetch("g", {}, [fetched](StatusOr<FetchedOffsets> offsets) { fetched->set_value(offsets.value().size()); });
   auto future = fetched->get_future();
   EXPECT_TRUE(Silent(a));
   EXPECT_EQ(future.wait_for(std::chrono::seconds(0)), std::future_status::timeout);
@@ -304,7 +317,7 @@ TEST_F(GroupDriverTest, WhatIsAskedWhileItStopsIsAnsweredOnce) {
     auto ask = [&] {
       while (!refused) {
         ++asked;
-        driver.Fetch("g", [&](StatusOr<FetchedOffsets> offsets) {
+        driver.Fetch("g", {}, [&](StatusOr<FetchedOffsets> offsets) {
           ++answered;
           if (ReasonOf(offsets.status()) == Reason::kShuttingDown) refused = true;
         });

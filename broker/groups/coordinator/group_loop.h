@@ -40,7 +40,7 @@ class GroupLoop {
 
   // group_loop_calls.cc: what is asked without a stream.
   void Commit(const std::string& group, CommitOffsets event, std::function<void(StatusOr<std::vector<Status>>)> done);
-  void Fetch(const std::string& group, std::function<void(StatusOr<FetchedOffsets>)> done);
+  void Fetch(const std::string& group, const AskedOffsets& asked, std::function<void(StatusOr<FetchedOffsets>)> done);
   void Reset(const std::string& group, std::vector<ResetEntry> entries, absl::Duration confirm_within, std::function<void(StatusOr<ResetOutcome>)> done);
   void Delete(const std::string& group, std::function<void(Status)> done);
   void StartReplay(const std::string& group, ReplayJob job, std::function<void(Status)> done);

@@ -19,6 +19,23 @@ auto AnswerReplay(std::function<void(Status)> done) {
   };
 }
 
+// Copies no other: a group may have very many.
+FetchedOffsets OffsetsOf(const GroupState& state, const AskedOffsets& asked) {
+  const std::map<TopicPartition, CommittedOffset>& offsets = state.offsets();
+  FetchedOffsets found;
+  if (asked.all) {
+    for (const auto& [at, committed] : offsets) found.push_back({at, committed});
+    return found;
+  }
+  for (const TopicId& topic : asked.topics) {
+    for (auto it = offsets.lower_bound({topic, PartitionIndex(0)}); it != offsets.end() && it->first.topic == topic; ++it) found.push_back({it->first, it->second});
+  }
+  for (const TopicPartition& at : asked.partitions) {
+    if (const CommittedOffset* committed = state.OffsetAt(at); committed != nullptr) found.push_back({at, *committed});
+  }
+  return found;
+}
+
 }  // namespace
 
 Status GroupLoop::CheckGroupId(const std::string& group) const {
@@ -121,7 +138,7 @@ void GroupLoop::Commit(const std::string& id, CommitOffsets event, std::function
   if (!ParkUntilMade(StreamId(0), commit)) commit(absl::OkStatus());
 }
 
-void GroupLoop::Fetch(const std::string& id, std::function<void(StatusOr<FetchedOffsets>)> done) {
+void GroupLoop::Fetch(const std::string& id, const AskedOffsets& asked, std::function<void(StatusOr<FetchedOffsets>)> done) {
   if (const Status sound = CheckGroupId(id); !sound.ok()) return done(sound);
   if (offsets_topic_ == nullptr) return done(FetchedOffsets());  // no group has committed anything yet
   OffsetsPartition* home = HomeOf(id);
@@ -129,9 +146,7 @@ void GroupLoop::Fetch(const std::string& id, std::function<void(StatusOr<Fetched
   LedGroup* group = Find(*home, id);
   if (group == nullptr) return done(FetchedOffsets());
   if (!group->damage.ok()) return done(group->damage);
-  FetchedOffsets offsets;
-  for (const auto& [at, committed] : group->core.state().offsets()) offsets.push_back({at, committed});
-  Later(*home, [done = std::move(done), offsets = std::make_shared<FetchedOffsets>(std::move(offsets))](const Status& logged) {
+  Later(*home, [done = std::move(done), offsets = std::make_shared<FetchedOffsets>(OffsetsOf(group->core.state(), asked))](const Status& logged) {
     if (!logged.ok()) return done(logged);
     done(std::move(*offsets));
   });

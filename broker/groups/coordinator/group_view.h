@@ -36,11 +36,17 @@ struct GroupView {
   absl::Duration now;  // Clock::Monotonic()
 };
 
+// Which of a group's committed offsets: all of them, or those of whole topics and of single partitions.
+struct AskedOffsets {
+  bool all = true;
+  std::vector<TopicId> topics;
+  std::vector<TopicPartition> partitions;
+};
 struct FetchedOffset {
   TopicPartition at;
   CommittedOffset committed;
 };
-using FetchedOffsets = std::vector<FetchedOffset>;  // by topic id and partition
+using FetchedOffsets = std::vector<FetchedOffset>;  // in order of what was asked; of all, by topic id and partition
 
 struct ResetPlace {
   TopicPartition at;

@@ -290,6 +290,18 @@ Status CheckAsked(const v1::FetchOffsetsRequest& request) {
   return absl::OkStatus();
 }
 
+AskedOffsets AskedOf(const v1::FetchOffsetsRequest& request, const ClusterImage& image) {
+  AskedOffsets asked;
+  asked.all = request.topics().empty();
+  for (const v1::TopicPartitions& named : request.topics()) {
+    const StatusOr<ClusterImage::TopicPtr> topic = TopicOf(named, image);
+    if (!topic.ok()) continue;
+    if (named.partitions().empty()) asked.topics.push_back((*topic)->id);
+    for (const std::int32_t partition : named.partitions()) asked.partitions.push_back({(*topic)->id, PartitionIndex(partition)});
+  }
+  return asked;
+}
+
 v1::FetchOffsetsResponse AnswerOf(const v1::FetchOffsetsRequest& request, const FetchedOffsets& offsets, const ClusterImage& image) {
   v1::FetchOffsetsResponse response;
   std::map<TopicPartition, const FetchedOffset*> by_place;

@@ -37,6 +37,9 @@ StatusOr<CommitOffsets> CommitOf(const v1::CommitOffsetsRequest& request, const 
 void AddCommitError(std::uint32_t entry, const Status& status, google::protobuf::RepeatedPtrField<v1::CommitError>& errors);
 // RECORD_LIST_TOO_LARGE; INVALID_REQUEST: something is named twice. So an answer is not longer than what is asked about.
 Status CheckAsked(const v1::FetchOffsetsRequest& request);
+// What the group is asked about: no topic that is not there.
+AskedOffsets AskedOf(const v1::FetchOffsetsRequest& request, const ClusterImage& image);
+// `offsets`: of what AskedOf() gave with this image.
 v1::FetchOffsetsResponse AnswerOf(const v1::FetchOffsetsRequest& request, const FetchedOffsets& offsets, const ClusterImage& image);
 
 // Of everything but EndStream. `interval_ms`, `session_ms`: for Welcome.

@@ -47,13 +47,14 @@ void OffsetsDoor::OnCommitted(const StatusOr<std::vector<Status>>& entries) {
 Status OffsetsDoor::Fetch(grpc::ByteBuffer bytes) {
   CORDWOOD_RETURN_IF_ERROR(ParseMessage(std::move(bytes), request_));
   CORDWOOD_RETURN_IF_ERROR(CheckAsked(request_));
-  doors_.driver().Fetch(request_.group(), Later(&OffsetsDoor::OnFetched));
+  image_ = doors_.image();
+  doors_.driver().Fetch(request_.group(), AskedOf(request_, *image_), Later(&OffsetsDoor::OnFetched));
   return absl::OkStatus();
 }
 
 void OffsetsDoor::OnFetched(const StatusOr<FetchedOffsets>& offsets) {
   if (!offsets.ok()) return call_.Finish(offsets.status());
-  call_.Write(SerializeMessage(AnswerOf(request_, *offsets, *doors_.image())));
+  call_.Write(SerializeMessage(AnswerOf(request_, *offsets, *image_)));
   call_.Finish(absl::OkStatus());
 }
 

@@ -40,6 +40,7 @@ class OffsetsDoor final : public CallDoor {
   std::vector<std::uint32_t> places_;  // in the request, of the entries that the driver was asked about
   v1::CommitOffsetsResponse response_;
   v1::FetchOffsetsRequest request_;
+  ClusterImagePtr image_;  // by which the names of request_ were resolved, and are answered
 };
 
 }  // namespace cordwood::broker

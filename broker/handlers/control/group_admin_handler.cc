@@ -86,7 +86,7 @@ StatusOr<cordwood::v1::DeleteGroupResponse> GroupAdminHandler::DeleteGroup(const
 StatusOr<cordwood::v1::ResetOffsetsResponse> GroupAdminHandler::ResetOffsets(const cordwood::v1::ResetOffsetsRequest& request) const {
   CORDWOOD_RETURN_IF_ERROR(CheckGroupId(request.group()));
   const Awaited<StatusOr<FetchedOffsets>> fetched;
-  groups_.Fetch(request.group(), [fetched](StatusOr<FetchedOffsets> offsets) { fetched.Set(std::move(offsets)); });
+  groups_.Fetch(request.group(), AskedOffsets(), [fetched](StatusOr<FetchedOffsets> offsets) { fetched.Set(std::move(offsets)); });
   CORDWOOD_ASSIGN_OR_RETURN(const FetchedOffsets committed, fetched.Wait());
   CORDWOOD_ASSIGN_OR_RETURN(ResetPlan plan, PlanReset(request, committed, *image_(), table_));
   if (request.dry_run()) return std::move(plan.response);
