@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "broker/groups/coordinator/coordinator_fixture.h"
+#include "broker/groups/coordinator/topic_patterns.h"
 
 namespace cordwood::broker {
 namespace {
@@ -330,6 +331,36 @@ TEST_F(GroupDriverTest, WhatIsAskedWhileItStopsIsAnsweredOnce) {
     second.join();
     ASSERT_EQ(answered.load(), asked.load());
   }
+}
+
+class SlowPatternsDriverTest : public GroupDriverTest {
+ protected:
+  SlowPatternsDriverTest() {
+    for (int i = 0; i < kTopics; ++i) CreateTopic(absl::StrCat("p", i), 1);
+  }
+  StreamId JoinByPattern() {
+    JoinGroup join = JoinAs("a", {});
+    join.subscription.pattern = "p.*";
+    return Join("g", join);
+  }
+  static constexpr int kTopics = 15;  // more than one slice of matching, where each takes a millisecond
+};
+
+TEST_F(SlowPatternsDriverTest, AJoinWhosePatternIsNotYetMatchedIsToldToComeAgain) {
+  driver_clock_.look_ms = 1;
+  EXPECT_EQ(Next(JoinByPattern()), "end COORDINATOR_LOAD_IN_PROGRESS");
+  driver_clock_.look_ms = 0;
+  Advance(TopicPatterns::kWindow);
+  EXPECT_THAT(Next(JoinByPattern()), StartsWith("welcome"));
+}
+
+TEST_F(SlowPatternsDriverTest, AfterARestartMembersKeepTheirShareWhileTheirPatternIsMatched) {
+  EXPECT_TRUE(Next(JoinByPattern()).starts_with("welcome"));
+  driver_clock_.look_ms = 1;
+  Restart();
+  AwaitLoaded();
+  driver_clock_.look_ms = 0;
+  EXPECT_EQ(Look("g", [](const GroupView& view) { return std::to_string(view.core.state().Find("a")->target.size()); }), std::to_string(kTopics));
 }
 
 TEST_F(GroupDriverTest, BeyondItsBoundTheInboxRefusesAndTakesInTheLossOfStreams) {

@@ -142,6 +142,7 @@ void GroupLoop::Wait() {
     due_ms = std::min(due_ms.value_or(at_ms), at_ms);
   };
   if (TopicsWait()) earlier(topics_from_);
+  if (patterns_.unfinished()) earlier(patterns_.next_slice());
   for (const auto& [index, home] : partitions_) {
     if (home->phase == Phase::kLoading || (home->phase == Phase::kFailed && home->retry)) earlier(home->retry_at);
   }
@@ -162,6 +163,7 @@ bool GroupLoop::Turn() {
   RetryFailed();
   const bool loading = LoadSlice();
   RunParkedIfMade();
+  if (patterns_.Work()) groups_behind_ = true;
   TakeTopics();
   FireTimers();
   ComputeTargets();

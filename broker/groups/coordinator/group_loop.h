@@ -139,6 +139,7 @@ class GroupLoop {
   void OnOpened(OffsetsPartition& home, std::uint64_t load, const Status& opened);
   bool LoadSlice();
   StatusOr<std::size_t> LoadBatches(OffsetsPartition& home);
+  bool PatternsKnown(OffsetsPartition& home);
   Status ApplyBatch(OffsetsPartition& home, const RecordBatchView& batch);
   void Activate(OffsetsPartition& home);
   void Damage(LedGroup& group, const Status& why);
@@ -172,6 +173,7 @@ class GroupLoop {
   bool groups_behind_ = false;            // topics_ is newer than what some group was told
   absl::Duration topics_from_;            // the groups are told of newer ones not before
   TopicPatterns patterns_;
+  absl::Duration patterns_kept_until_;    // those that nobody uses are not looked for before
   GroupTimers timers_;
   absl::flat_hash_map<StreamId, Stream> streams_;
   absl::flat_hash_map<std::uint64_t, Answer> calls_;  // by request, until its tell is released

@@ -44,6 +44,7 @@ void GroupLoop::TakeTopics() {
   if (!TopicsWait() || now_ < topics_from_) return;
   const absl::Duration began = clock_.Monotonic();
   EnsureTopics();
+  (void)patterns_.Work();  // as much as there is time for: what it says now is told here
   groups_behind_ = false;
   for (const auto& [index, home] : partitions_) {
     if (home->phase != Phase::kServed) continue;

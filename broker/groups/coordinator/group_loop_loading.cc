@@ -48,6 +48,7 @@ void GroupLoop::OnOpened(OffsetsPartition& home, std::uint64_t load, const Statu
   const ReplicaSnapshot snapshot = home.replica->snapshot();
   home.next = snapshot.log_start;
   home.load_end = snapshot.log_end;
+  home.patterns.reset();
   home.retry_at = now_;
   EnterPhase(home, Phase::kLoading);
 }
@@ -68,7 +69,7 @@ bool GroupLoop::LoadSlice() {
 
 StatusOr<std::size_t> GroupLoop::LoadBatches(OffsetsPartition& home) {
   if (home.next >= home.load_end) {
-    Activate(home);
+    if (PatternsKnown(home)) Activate(home);
     return std::size_t{0};
   }
   const Offset end = std::min(home.replica->snapshot().high_watermark, home.load_end);
@@ -86,6 +87,23 @@ StatusOr<std::size_t> GroupLoop::LoadBatches(OffsetsPartition& home) {
   }
   home.next = read.next;
   return read.batches.view().size();
+}
+
+// Its members' share depends on what their patterns match.
+bool GroupLoop::PatternsKnown(OffsetsPartition& home) {
+  EnsureTopics();
+  if (!home.patterns.has_value()) {
+    home.patterns.emplace();
+    for (const auto& [id, group] : home.groups) {
+      if (group->damage.ok()) home.patterns->merge(group->core.patterns());
+    }
+  }
+  if (!patterns_.Resolve(*home.patterns)) {
+    home.retry_at = patterns_.next_slice();
+    return false;
+  }
+  home.patterns.reset();
+  return true;
 }
 
 // An error of a record's value is its group's, one of its key the partition's.
@@ -117,7 +135,6 @@ void GroupLoop::Damage(LedGroup& group, const Status& why) {
 }
 
 void GroupLoop::Activate(OffsetsPartition& home) {
-  EnsureTopics();
   EnterPhase(home, Phase::kServed);
   home.why = absl::OkStatus();
   std::vector<LedGroup*> groups;

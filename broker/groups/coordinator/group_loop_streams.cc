@@ -6,6 +6,11 @@
 #include "broker/groups/coordinator/group_loop.h"
 
 namespace cordwood::broker {
+namespace {
+
+constexpr absl::Duration kPatternsKeptFor = absl::Seconds(1);
+
+}  // namespace
 
 void GroupLoop::Take(std::unique_ptr<GroupInput> input) {
   Discharge(input->bytes);
@@ -77,12 +82,18 @@ void GroupLoop::EndMember(LedGroup& group, StreamId stream, const Status& status
 
 Status GroupLoop::ResolvePattern(GroupSubscription& subscription) {
   if (subscription.pattern.empty()) return absl::OkStatus();
-  if (patterns_.size() >= TopicPatterns::kPatternsMax) ForgetUnusedPatterns();
-  CORDWOOD_ASSIGN_OR_RETURN(subscription.pattern_topics, patterns_.Match(subscription.pattern));
+  StatusOr<std::vector<std::string>> matches = patterns_.Match(subscription.pattern);
+  if (ReasonOf(matches.status()) == Reason::kLimitExceeded && now_ >= patterns_kept_until_) {
+    ForgetUnusedPatterns();
+    matches = patterns_.Match(subscription.pattern);
+  }
+  CORDWOOD_ASSIGN_OR_RETURN(subscription.pattern_topics, std::move(matches));
   return absl::OkStatus();
 }
 
+// Looks at all groups, so not again at once.
 void GroupLoop::ForgetUnusedPatterns() {
+  patterns_kept_until_ = now_ + kPatternsKeptFor;
   std::set<std::string> used;
   for (const auto& [index, home] : partitions_) {
     for (const auto& [id, group] : home->groups) used.merge(group->core.patterns());

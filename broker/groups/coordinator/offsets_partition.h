@@ -6,6 +6,8 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <optional>
+#include <set>
 #include <string>
 #include <variant>
 #include <vector>
@@ -63,6 +65,7 @@ struct OffsetsPartition {
   ReplicaHandlePtr replica;
   Offset next;               // while loading: the next to be read; while served: the log end
   Offset load_end;           // exclusive
+  std::optional<std::set<std::string>> patterns;  // of its members, once it is read and they are being matched
   absl::flat_hash_map<std::string, std::unique_ptr<LedGroup>> groups;
 
   TransitionBatches gathered;            // since the append under way
