@@ -9,6 +9,15 @@
 #include "storage/base/check.h"
 
 namespace cordwood::broker {
+namespace {
+
+bool SameMatches(const PatternMatches& a, const PatternMatches& b) {
+  if (a == b) return true;
+  if (a == nullptr || b == nullptr) return (a == nullptr ? b : a)->empty();
+  return *a == *b;
+}
+
+}  // namespace
 
 GroupActions GroupCore::Step(const GroupEvent& event, const GroupNow& now) {
   CORDWOOD_CHECK(topics_ != nullptr || std::holds_alternative<ActivateGroup>(event));
@@ -98,7 +107,7 @@ void GroupCore::Insert(const JoinGroup& join) {
 // The slot goes on with a new incarnation: the older one is fenced, nobody else notices.
 void GroupCore::Succeed(const JoinGroup& join, const std::string& predecessor) {
   const GroupState::Member old = *state_.Find(predecessor);
-  const std::vector<std::string> old_matches = sessions_.at(predecessor).pattern_topics;
+  const PatternMatches old_matches = sessions_.at(predecessor).pattern_topics;
   const Status why = predecessor == join.member
       ? Refusal(Reason::kFencedMemberEpoch, absl::StrCat("member ", predecessor, " joined anew"))
       : Refusal(Reason::kFencedInstanceId, absl::StrCat("member ", join.member, " has taken over group.instance.id ", join.instance_id, " from ",
@@ -109,7 +118,7 @@ void GroupCore::Succeed(const JoinGroup& join, const std::string& predecessor) {
   Insert(join);
   const GroupMember& record = state_.Find(join.member)->record;
   if (record.topics != old.record.topics || record.pattern != old.record.pattern || record.assignor != old.record.assignor ||
-      sessions_.at(join.member).pattern_topics != old_matches) {
+      !SameMatches(sessions_.at(join.member).pattern_topics, old_matches)) {
     Change(absl::StrCat("member ", NameOf(join.member), " came back with another subscription"));
   }
   state_.SetTarget(join.member, old.target);
@@ -171,7 +180,7 @@ bool GroupCore::TakeWish(const std::string& member, const GroupSubscription& sub
   record.pattern = subscription.pattern;
   record.assignor = assignor;
   state_.SetMember(member, record);
-  const bool same_matches = std::exchange(session.pattern_topics, subscription.pattern_topics) == subscription.pattern_topics;
+  const bool same_matches = SameMatches(std::exchange(session.pattern_topics, subscription.pattern_topics), subscription.pattern_topics);
   return !(record == before) || !same_matches;
 }
 

@@ -59,7 +59,8 @@ class GroupCore {
   // Nothing is left of the group: it may be dropped when the records of the last step are durable.
   bool gone() const { return state_.gone(); }
   const GroupState& state() const { return state_; }
-  const TopicView& topics() const { return *topics_; }  // as it was last told; once activated
+  const std::shared_ptr<const TopicView>& view() const { return topics_; }  // as it was last told; null before ActivateGroup
+  const TopicView& topics() const { return *topics_; }
   // All members', to be resolved for ActivateGroup and ChangeTopics.
   std::set<std::string> patterns() const;
   // Reset partitions whose owner has not yet confirmed the new position.
@@ -82,7 +83,7 @@ class GroupCore {
     std::optional<std::int64_t> revocation_timer_ms;     // as armed
     bool left = false;                                   // its process ended in order, and keeps its slot
     bool untold = false;                                 // is to be told a target, even one that holds nothing new
-    std::vector<std::string> pattern_topics;
+    PatternMatches pattern_topics;
   };
   using Names = std::set<std::string>;
 
@@ -130,6 +131,7 @@ class GroupCore {
   AssignedPartition PositionOf(const TopicPartition& at) const;
   void DropTopics(const std::map<TopicId, std::string>& deleted);
   Names SubscribedTopics(const std::string& member) const;
+  void NoteTopics(const std::string& member, PatternMatches matches, const TopicChanges& changes, Names* what);
 
   // group_timeouts.cc.
   void ArmSession(const std::string& member);

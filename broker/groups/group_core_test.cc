@@ -334,6 +334,32 @@ TEST_F(GroupCoreTest, TopicsThatGrowAndGoAreFollowed) {
   EXPECT_EQ(Commit("a", epoch, Entry(At(5), 1)), Reason::kUnknownTopicId);
 }
 
+TEST_F(GroupCoreTest, WhatIsDifferentBetweenTwoViewsIsNotLookedForAgain) {
+  Join(1, "a");
+  auto changes = std::make_shared<TopicChanges>(topics_, topics_);
+  SetTopic("orders", 6);
+  SetTopic("others", 1);
+  changes->after = topics_;
+  Do(ChangeTopics{topics_, {}, changes});
+  EXPECT_FALSE(core_.wants_target()) << "it went by what it was given";
+  SetTopic("orders", 8);
+  Do(ChangeTopics{topics_, {}, changes});
+  EXPECT_TRUE(core_.wants_target()) << "those are not of these views";
+}
+
+TEST_F(GroupCoreTest, TheDifferenceOfTwoViewsNamesWhatCameWentOrIsAnother) {
+  SetTopic("a", 1);
+  SetTopic("gone", 1);
+  const auto before = topics_;
+  DropTopic("gone");
+  SetTopic("b", 1);
+  SetTopic("orders", 5);
+  SetTopic("z", 1);
+  const TopicChanges changes(before, topics_);
+  EXPECT_EQ(changes.names, (std::vector<std::string>{"b", "gone", "orders", "z"}));
+  EXPECT_EQ(changes.deleted, (std::map<TopicId, std::string>{{At(0, 'g').topic, "gone"}}));
+}
+
 TEST_F(GroupCoreTest, APatternPicksUpNewTopics) {
   JoinGroup join = JoinOf(1, "a");
   join.subscription = {{}, "pay.*", {}};
@@ -341,7 +367,7 @@ TEST_F(GroupCoreTest, APatternPicksUpNewTopics) {
   Do(ComputeTarget{});
   EXPECT_EQ(Assigned(1), "");
   SetTopic("pay", 2);
-  Do(ChangeTopics{topics_, {{"pay.*", {"pay"}}}});
+  Do(ChangeTopics{topics_, {{"pay.*", std::make_shared<const std::vector<std::string>>(1, "pay")}}});
   Do(ComputeTarget{});
   EXPECT_EQ(Assigned(1), "01");
 }

@@ -22,8 +22,9 @@ struct GroupNow {
   std::int64_t wall_ms = 0;       // commit times and the expiry of offsets
 };
 
-// What each pattern matches at present, by pattern; ascending names.
-using PatternTopics = std::map<std::string, std::vector<std::string>>;
+// What a pattern matches at present: ascending names, shared by all that have the pattern. nullptr: nothing.
+using PatternMatches = std::shared_ptr<const std::vector<std::string>>;
+using PatternTopics = std::map<std::string, PatternMatches>;  // by pattern
 
 // Events. Those with a stream come in the order in which the member sent them on it.
 
@@ -35,11 +36,12 @@ struct ActivateGroup {  // after the last replayed record: from here on the grou
 struct ChangeTopics {
   std::shared_ptr<const TopicView> topics;
   PatternTopics patterns;  // of all members' patterns
+  std::shared_ptr<const TopicChanges> changes = nullptr;  // to `topics`, if the caller has them: not looked for again
 };
 struct GroupSubscription {
   std::vector<std::string> topics;
   std::string pattern;                      // empty: none. The caller has compiled it
-  std::vector<std::string> pattern_topics;  // what it matches now
+  PatternMatches pattern_topics;  // what it matches now
 };
 struct JoinGroup {
   StreamId stream;

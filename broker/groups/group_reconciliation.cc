@@ -75,9 +75,8 @@ AssignorKind GroupCore::Vote() const {
 
 GroupCore::Names GroupCore::SubscribedTopics(const std::string& member) const {
   Names names;
-  const auto& topics = state_.Find(member)->record.topics;
-  const auto& matches = sessions_.at(member).pattern_topics;
-  for (const auto* list : {&topics, &matches}) {
+  for (const auto* list : {&state_.Find(member)->record.topics, sessions_.at(member).pattern_topics.get()}) {
+    if (list == nullptr) continue;
     for (const std::string& name : *list) {
       if (topics_->by_name.contains(name)) names.insert(name);
     }
@@ -88,8 +87,8 @@ GroupCore::Names GroupCore::SubscribedTopics(const std::string& member) const {
 bool GroupCore::HasTopics(const std::string& member) const {
   const auto is_there = [&](const std::string& name) { return topics_->by_name.contains(name); };
   const auto& topics = state_.Find(member)->record.topics;
-  const auto& matches = sessions_.at(member).pattern_topics;
-  return std::any_of(topics.begin(), topics.end(), is_there) || std::any_of(matches.begin(), matches.end(), is_there);
+  const PatternMatches& matches = sessions_.at(member).pattern_topics;
+  return std::any_of(topics.begin(), topics.end(), is_there) || (matches != nullptr && std::any_of(matches->begin(), matches->end(), is_there));
 }
 
 // Where its partitions are now: its target, and what it holds that is in nobody's (that one is gone).
@@ -225,35 +224,57 @@ AssignedPartition GroupCore::PositionOf(const TopicPartition& at) const {
   return assigned;
 }
 
-void GroupCore::On(const ChangeTopics& event) {
-  std::map<std::string, std::map<std::string, GroupTopic>> seen;
-  auto subscribed = [&](const std::string& id) {
-    std::map<std::string, GroupTopic> topics;
-    for (const std::string& name : SubscribedTopics(id)) topics[name] = topics_->by_name.at(name);
-    return topics;
-  };
-  for (const auto& [id, member] : state_.members()) seen[id] = subscribed(id);
-  std::map<TopicId, std::string> deleted;
-  for (const auto& [id, name] : topics_->names) {
-    if (!event.topics->names.contains(id)) deleted.emplace(id, name);
+TopicChanges::TopicChanges(std::shared_ptr<const TopicView> from, std::shared_ptr<const TopicView> to) : before(std::move(from)), after(std::move(to)) {
+  auto old = before->by_name.begin();
+  for (const auto& [name, topic] : after->by_name) {
+    for (; old != before->by_name.end() && old->first < name; ++old) names.push_back(old->first);
+    const bool was_there = old != before->by_name.end() && old->first == name;
+    if (!was_there || !(old->second == topic)) names.push_back(name);
+    if (was_there) ++old;
   }
+  for (; old != before->by_name.end(); ++old) names.push_back(old->first);
+  for (const auto& [id, name] : before->names) {
+    if (!after->names.contains(id)) deleted.emplace(id, name);
+  }
+}
+
+// Only what is different is looked at, however many topics there are and members subscribe to.
+void GroupCore::On(const ChangeTopics& event) {
+  const bool given = event.changes != nullptr && event.changes->before == topics_ && event.changes->after == event.topics;
+  const std::shared_ptr<const TopicChanges> changes = given ? event.changes : std::make_shared<const TopicChanges>(topics_, event.topics);
   topics_ = event.topics;
-  std::set<std::string> changed;
+  Names what;
   for (const auto& [id, member] : state_.members()) {
     const auto matches = event.patterns.find(member.record.pattern);
-    sessions_.at(id).pattern_topics = matches == event.patterns.end() ? std::vector<std::string>{} : matches->second;
-    const auto now = subscribed(id);
-    for (const auto& [name, topic] : now) {
-      const auto was = seen[id].find(name);
-      if (was == seen[id].end()) changed.insert(absl::StrCat("topic ", name, " is there"));
-      if (was != seen[id].end() && !(was->second == topic)) changed.insert(absl::StrCat("topic ", name, " has ", topic.partitions, " partitions"));
-    }
-    for (const auto& [name, topic] : seen[id]) {
-      if (!now.contains(name)) changed.insert(absl::StrCat("topic ", name, " is gone"));
-    }
+    NoteTopics(id, matches == event.patterns.end() ? nullptr : matches->second, *changes, &what);
   }
-  for (const std::string& what : changed) Change(what);
-  DropTopics(deleted);
+  for (const std::string& change : what) Change(change);
+  DropTopics(changes->deleted);
+}
+
+// Adds to `what` which of the member's topics came, grew or went.
+void GroupCore::NoteTopics(const std::string& member, PatternMatches matches, const TopicChanges& changes, Names* what) {
+  const std::vector<std::string>& listed = state_.Find(member)->record.topics;
+  const PatternMatches before = std::exchange(sessions_.at(member).pattern_topics, matches);
+  const auto has = [](const std::vector<std::string>& names, const std::string& name) { return std::binary_search(names.begin(), names.end(), name); };
+  const auto note = [&](const std::string& name) {
+    const auto topic_in = [&](const TopicView& view, const PatternMatches& matched) {
+      return has(listed, name) || (matched != nullptr && has(*matched, name)) ? view.Find(name) : nullptr;
+    };
+    const GroupTopic* was = topic_in(*changes.before, before);
+    const GroupTopic* now = topic_in(*changes.after, matches);
+    if (was == nullptr && now != nullptr) what->insert(absl::StrCat("topic ", name, " is there"));
+    if (was != nullptr && now != nullptr && !(*was == *now)) what->insert(absl::StrCat("topic ", name, " has ", now->partitions, " partitions"));
+    if (was != nullptr && now == nullptr) what->insert(absl::StrCat("topic ", name, " is gone"));
+  };
+  for (const std::string& name : changes.names) note(name);
+  if (matches == before) return;
+  static const std::vector<std::string> kNone;
+  const std::vector<std::string>& from = before == nullptr ? kNone : *before;
+  const std::vector<std::string>& to = matches == nullptr ? kNone : *matches;
+  std::vector<std::string> other;
+  std::set_symmetric_difference(from.begin(), from.end(), to.begin(), to.end(), std::back_inserter(other));
+  for (const std::string& name : other) note(name);
 }
 
 // Nobody can have what does not exist: no revocation is waited for.

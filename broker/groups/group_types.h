@@ -6,8 +6,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "storage/base/ids.h"
 
@@ -49,10 +51,24 @@ struct TopicView {
     names[topic.id] = name;
     by_name[name] = topic;
   }
+  const GroupTopic* Find(const std::string& name) const {
+    const auto topic = by_name.find(name);
+    return topic == by_name.end() ? nullptr : &topic->second;
+  }
   bool Has(const TopicPartition& at) const {
     const auto name = names.find(at.topic);
     return name != names.end() && at.partition.value() >= 0 && at.partition.value() < by_name.at(name->second).partitions;
   }
+};
+
+// What is different between two views; one for all groups that go from one to the other.
+struct TopicChanges {
+  std::shared_ptr<const TopicView> before;
+  std::shared_ptr<const TopicView> after;
+  std::vector<std::string> names;          // ascending: of topics that came, went, or are others
+  std::map<TopicId, std::string> deleted;  // with the names they had
+
+  TopicChanges(std::shared_ptr<const TopicView> from, std::shared_ptr<const TopicView> to);
 };
 
 }  // namespace cordwood::broker

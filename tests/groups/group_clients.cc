@@ -45,9 +45,11 @@ std::vector<std::string> GroupWorld::Matches(const std::string& pattern) const {
   return matches;
 }
 
+PatternMatches GroupWorld::MatchesOf(const std::string& pattern) const { return std::make_shared<const std::vector<std::string>>(Matches(pattern)); }
+
 PatternTopics GroupWorld::Patterns() const {
   PatternTopics patterns;
-  for (const std::string& pattern : core_->patterns()) patterns[pattern] = Matches(pattern);
+  for (const std::string& pattern : core_->patterns()) patterns[pattern] = MatchesOf(pattern);
   return patterns;
 }
 
@@ -173,11 +175,11 @@ void GroupWorld::Deliver(StreamId id) {
   }
   Note(absl::StrCat("the coordinator reads stream ", id.value(), ", message ", message.index()));
   if (auto* join = std::get_if<JoinGroup>(&message)) {
-    join->subscription.pattern_topics = Matches(join->subscription.pattern);
+    join->subscription.pattern_topics = MatchesOf(join->subscription.pattern);
     Step(*join);
   }
   if (auto* change = std::get_if<ChangeSubscription>(&message)) {
-    change->subscription.pattern_topics = Matches(change->subscription.pattern);
+    change->subscription.pattern_topics = MatchesOf(change->subscription.pattern);
     Step(*change);
   }
   if (const auto* heartbeat = std::get_if<MemberHeartbeat>(&message)) Step(*heartbeat);

@@ -114,6 +114,7 @@ class GroupWorld {
   void Hear(StreamId id);          // one message to the client
   void Take(Client& client, const TellTarget& target);
   GroupSubscription RandomSubscription();
+  PatternMatches MatchesOf(const std::string& pattern) const;
   PatternTopics Patterns() const;
   std::vector<std::string> Matches(const std::string& pattern) const;
 

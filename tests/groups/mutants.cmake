@@ -100,7 +100,7 @@ group_mutant(unbalanced uniform_flow.cc
   if (subscriptions_.size() > exact_max) return;]=] [=[  return;]=])
 # A topic that grows is not noticed.
 group_mutant(growth_unnoticed group_reconciliation.cc
-  [=[if (was != seen[id].end() && !(was->second == topic))]=] [=[if (false)]=])
+  [=[if (was != nullptr && now != nullptr && !(*was == *now))]=] [=[if (false)]=])
 # A replay job gives its members every partition of its topics.
 group_mutant(replay_of_everything group_reconciliation.cc
   [=[const bool replay = state_.replay().has_value();]=] [=[const bool replay = false;]=])

@@ -47,10 +47,8 @@ class GroupLoop {
   void ChangeReplay(const std::string& group, ReplayChange change, std::function<void(Status)> done);
   void Look(const std::string& group, const std::function<void(StatusOr<GroupView>)>& look);
   void LookAtAll(const std::function<void(const GroupView&)>& each, const std::function<void(Status)>& done);
-  // group_loop_streams.cc
-  void Take(std::unique_ptr<GroupInput> input);
-  // group_loop_image.cc
-  void OnImage(ClusterImagePtr image);
+  void Take(std::unique_ptr<GroupInput> input);  // group_loop_streams.cc
+  void OnImage(ClusterImagePtr image);           // group_loop_image.cc
 
  private:
   struct Port {
@@ -155,6 +153,7 @@ class GroupLoop {
   template <class Entries>
   void CatchUp(LedGroup& group, const Entries& entries);
   bool TopicsWait() const { return (topics_stale_ || groups_behind_) && measures_.groups.value() > 0; }
+  void TellTopics(LedGroup& group);
   void TakeTopics();
   void FollowOffsetsTopic();
 
@@ -169,6 +168,7 @@ class GroupLoop {
   ClusterImage::TopicPtr offsets_topic_;  // nullptr: not there
   ClusterImagePtr image_;
   std::shared_ptr<const TopicView> topics_ = std::make_shared<TopicView>();
+  std::shared_ptr<const TopicChanges> topic_changes_;  // as the last group was told, while others may be
   bool topics_stale_ = true;              // image_ is newer
   bool groups_behind_ = false;            // topics_ is newer than what some group was told
   absl::Duration topics_from_;            // the groups are told of newer ones not before

@@ -49,11 +49,20 @@ void GroupLoop::TakeTopics() {
   for (const auto& [index, home] : partitions_) {
     if (home->phase != Phase::kServed) continue;
     for (const auto& [id, group] : home->groups) {
-      if (group->activated) Step(*group, ChangeTopics{topics_, patterns_.MatchAll(group->core.patterns())});
+      if (group->activated) TellTopics(*group);
     }
   }
+  topic_changes_ = nullptr;  // the older view may go
   const absl::Duration ended = clock_.Monotonic();
   topics_from_ = ended + std::min(kTopicsPauseFactor * (ended - began), kTopicsPauseMax);
+}
+
+// Most groups come from the same view.
+void GroupLoop::TellTopics(LedGroup& group) {
+  if (topic_changes_ == nullptr || topic_changes_->before != group.core.view() || topic_changes_->after != topics_) {
+    topic_changes_ = std::make_shared<const TopicChanges>(group.core.view(), topics_);
+  }
+  Step(group, ChangeTopics{topics_, patterns_.MatchAll(group.core.patterns()), topic_changes_});
 }
 
 // With many groups they hear of topics late; what is asked about a partition that came meanwhile is asked of a group that knows it.
@@ -62,7 +71,7 @@ void GroupLoop::CatchUp(LedGroup& group, const Entries& entries) {
   const auto known = [&](const auto& entry) { return group.core.topics().Has(entry.at); };
   if (!TopicsWait() || std::all_of(entries.begin(), entries.end(), known)) return;
   EnsureTopics();
-  if (&group.core.topics() != topics_.get()) Step(group, ChangeTopics{topics_, patterns_.MatchAll(group.core.patterns())});
+  if (&group.core.topics() != topics_.get()) TellTopics(group);
 }
 template void GroupLoop::CatchUp(LedGroup& group, const std::vector<CommitEntry>& entries);
 template void GroupLoop::CatchUp(LedGroup& group, const std::vector<ResetEntry>& entries);

@@ -82,7 +82,7 @@ void GroupLoop::EndMember(LedGroup& group, StreamId stream, const Status& status
 
 Status GroupLoop::ResolvePattern(GroupSubscription& subscription) {
   if (subscription.pattern.empty()) return absl::OkStatus();
-  StatusOr<std::vector<std::string>> matches = patterns_.Match(subscription.pattern);
+  StatusOr<PatternMatches> matches = patterns_.Match(subscription.pattern);
   if (ReasonOf(matches.status()) == Reason::kLimitExceeded && now_ >= patterns_kept_until_) {
     ForgetUnusedPatterns();
     matches = patterns_.Match(subscription.pattern);

@@ -36,7 +36,7 @@ std::size_t CostlyParts(const std::string& pattern) {
 TopicPatterns::TopicPatterns(Clock& clock) : clock_(clock), topics_(std::make_shared<TopicView>()) {}
 TopicPatterns::~TopicPatterns() = default;
 
-StatusOr<std::vector<std::string>> TopicPatterns::Match(const std::string& pattern) {
+StatusOr<PatternMatches> TopicPatterns::Match(const std::string& pattern) {
   if (pattern.size() > kPatternBytesMax) return Invalid(absl::StrCat(pattern.size(), " bytes, at most ", kPatternBytesMax));
   if (const auto refused = refused_.find(pattern); refused != refused_.end()) return refused->second;
   auto known = known_.find(pattern);
@@ -82,7 +82,7 @@ void TopicPatterns::SetTopics(std::shared_ptr<const TopicView> topics) {
   all_ = nullptr;
   refused_.clear();
   for (auto& [pattern, known] : known_) {
-    const auto has = [&](const std::string& name) { return std::binary_search(known.matches.begin(), known.matches.end(), name); };
+    const auto has = [&](const std::string& name) { return std::binary_search(known.matches->begin(), known.matches->end(), name); };
     known.shrunk |= !known.matched || (unfinished_.contains(pattern) && !gone.empty()) || std::any_of(gone.begin(), gone.end(), has);
     if (!added->empty()) known.todo.push_back(added);
     if (known.shrunk || !added->empty()) unfinished_.insert(pattern);
@@ -176,12 +176,16 @@ Status TopicPatterns::Compile(const std::string& pattern, Known& known) {
 
 void TopicPatterns::Publish(Known& known) {
   if (known.matched && !known.found.empty()) changed_ = true;
-  if (!std::is_sorted(known.found.begin(), known.found.end())) std::sort(known.found.begin(), known.found.end());
-  const auto middle = static_cast<std::ptrdiff_t>(known.matches.size());
-  known.matches.insert(known.matches.end(), std::make_move_iterator(known.found.begin()), std::make_move_iterator(known.found.end()));
-  std::inplace_merge(known.matches.begin(), known.matches.begin() + middle, known.matches.end());
-  known.matches.erase(std::unique(known.matches.begin(), known.matches.end()), known.matches.end());
-  if (known.shrunk) std::erase_if(known.matches, [&](const std::string& name) { return !topics_->by_name.contains(name); });
+  if (!known.found.empty() || known.shrunk) {
+    std::vector<std::string> matches = *known.matches;
+    const auto middle = static_cast<std::ptrdiff_t>(matches.size());
+    if (!std::is_sorted(known.found.begin(), known.found.end())) std::sort(known.found.begin(), known.found.end());
+    matches.insert(matches.end(), std::make_move_iterator(known.found.begin()), std::make_move_iterator(known.found.end()));
+    std::inplace_merge(matches.begin(), matches.begin() + middle, matches.end());
+    matches.erase(std::unique(matches.begin(), matches.end()), matches.end());
+    if (known.shrunk) std::erase_if(matches, [&](const std::string& name) { return !topics_->by_name.contains(name); });
+    known.matches = std::make_shared<const std::vector<std::string>>(std::move(matches));
+  }
   known.found.clear();
   known.matched = true;
   known.shrunk = known.may_be_refused = false;

@@ -39,10 +39,10 @@ class TopicPatterns {
 
   // Ascending names. INVALID_REGULAR_EXPRESSION, with what is wrong, also if it took more than kPatience over all topics: remembered until topics come or go.
   // COORDINATOR_LOAD_IN_PROGRESS: it is not matched yet; ask again. LIMIT_EXCEEDED beyond kPatternsMax.
-  StatusOr<std::vector<std::string>> Match(const std::string& pattern);
+  StatusOr<PatternMatches> Match(const std::string& pattern);
   // Of members there are already: neither too many nor too slow. True: what they match is known.
   bool Resolve(const std::set<std::string>& patterns);
-  // What they match, as far as it is known; those that are refused match nothing.
+  // What they match, as far as it is known, shared with all who ask until it is different; those that are refused match nothing.
   PatternTopics MatchAll(const std::set<std::string>& patterns) const;
   // From here on these topics are there.
   void SetTopics(std::shared_ptr<const TopicView> topics);
@@ -62,7 +62,7 @@ class TopicPatterns {
     bool may_be_refused = true;         // for the time it takes
     bool matched = false;               // against all topics that there were when it came
     bool shrunk = false;                // some of its topics may be gone
-    std::vector<std::string> matches;
+    PatternMatches matches = std::make_shared<const std::vector<std::string>>();
     std::deque<Names> todo;             // to be matched
     std::size_t next = 0;               // in todo.front()
     std::vector<std::string> found;     // so far

@@ -155,7 +155,7 @@ TEST_F(GroupSnapshotsTest, AMemberHasTopicsIfOneOfThemExistsOrMatches) {
   join.member = "c";
   join.rebalance_timeout_ms = 5000;
   join.subscription.pattern = "o.*";
-  join.subscription.pattern_topics = {"orders"};
+  join.subscription.pattern_topics = std::make_shared<const std::vector<std::string>>(1, "orders");
   Do(join);
   const auto have = [&] {
     std::string all;
