@@ -34,11 +34,8 @@ const std::string& GroupState::HolderOf(const TopicPartition& at) const { return
 const std::string& GroupState::TargetOf(const TopicPartition& at) const { return Lookup(targets_, at); }
 
 std::string GroupState::HolderOfInstance(std::string_view instance_id) const {
-  if (instance_id.empty()) return {};
-  for (const auto& [id, member] : members_) {
-    if (member.record.instance_id == instance_id) return id;
-  }
-  return {};
+  const auto holder = instances_.find(instance_id);
+  return holder == instances_.end() ? std::string() : holder->second;
 }
 
 void GroupState::Touch(GroupRecordKind kind, const std::string& member, const TopicPartition& at) {
@@ -64,6 +61,8 @@ void GroupState::EraseHeader() {
 void GroupState::SetMember(const std::string& member, const GroupMember& record) {
   const auto [it, added] = members_.try_emplace(member);
   if (!added && it->second.record == record) return;
+  if (it->second.record.instance_id != record.instance_id) ForgetInstance(it->second.record.instance_id, member);
+  if (!record.instance_id.empty()) instances_.try_emplace(record.instance_id, member);
   it->second.record = record;
   Touch(GroupRecordKind::kMember, member);
   if (!added) return;
@@ -71,11 +70,17 @@ void GroupState::SetMember(const std::string& member, const GroupMember& record)
   Touch(GroupRecordKind::kCurrent, member);
 }
 
+void GroupState::ForgetInstance(const std::string& instance_id, const std::string& member) {
+  const auto holder = instances_.find(instance_id);
+  if (holder != instances_.end() && holder->second == member) instances_.erase(holder);
+}
+
 void GroupState::EraseMember(const std::string& member) {
   const auto it = members_.find(member);
   CORDWOOD_CHECK(it != members_.end());
   for (const auto& [at, held] : it->second.current.held) holders_.erase(at);
   for (const TopicPartition& at : it->second.target) targets_.erase(at);
+  ForgetInstance(it->second.record.instance_id, member);
   members_.erase(it);
   for (const auto kind : {GroupRecordKind::kMember, GroupRecordKind::kTarget, GroupRecordKind::kCurrent}) Touch(kind, member);
 }
@@ -218,6 +223,7 @@ Status GroupState::FinishReplay() {
   parts_.clear();
   if (!members_.empty() && !has_header_) return Error(Reason::kStorageError, absl::StrCat("group ", group_, ": members without a group"));
   for (const auto& [id, member] : members_) {
+    if (!member.record.instance_id.empty()) instances_.try_emplace(member.record.instance_id, id);
     for (const TopicPartition& at : member.target) {
       if (!targets_.try_emplace(at, id).second) return Error(Reason::kStorageError, absl::StrCat("group ", group_, ": a partition in two targets"));
     }
@@ -252,6 +258,7 @@ Status GroupState::Invariants() const {
     if (member.record.joined_epoch > current.epoch || current.epoch > header_.group_epoch) return broken("joined_epoch <= epoch <= group_epoch");
     const std::string& instance = member.record.instance_id;
     if (!instance.empty() && !instances.insert(instance).second) return broken("one member for each instance id");
+    if (!instance.empty() && HolderOfInstance(instance) != id) return broken("each instance id found");
     held += current.held.size();
     targeted += member.target.size();
     for (const auto& [at, partition] : current.held) {

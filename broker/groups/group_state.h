@@ -2,6 +2,7 @@
 // What of a group is in its records: a value that is changed, written as records, and built again from them.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
@@ -77,6 +78,7 @@ class GroupState {
   void Touch(GroupRecordKind kind, const std::string& member = {}, const TopicPartition& at = {});
   std::optional<std::string> ValueOf(const GroupRecordKey& key) const;
   Status ApplyMember(const GroupRecordKey& key, std::string_view value);
+  void ForgetInstance(const std::string& instance_id, const std::string& member);
   void DropPart(const GroupRecordKey& key);
 
   std::string group_;
@@ -87,6 +89,7 @@ class GroupState {
   std::optional<ReplayJob> replay_;
   std::map<TopicPartition, std::string> holders_;  // from members_
   std::map<TopicPartition, std::string> targets_;  // from members_
+  std::map<std::string, std::string, std::less<>> instances_;  // from members_: who has this instance id
   std::map<std::string, GroupRecordKey> touched_;  // by encoded key
 
   // While records are replayed: which of a member's three records were there.
