@@ -28,9 +28,11 @@ class LookedAtClock final : public Clock {
   absl::Duration Monotonic() const override { return Looked().Monotonic(); }
 
   std::atomic<int> look_ms{0};
+  mutable std::atomic<int> looks{0};
 
  private:
   const SimulatedClock& Looked() const {
+    ++looks;
     if (look_ms > 0) clock_.Advance(absl::Milliseconds(look_ms.load()));
     return clock_;
   }

@@ -308,6 +308,21 @@ TEST_F(GroupDriverTest, AStopEndsTheStreamsAndLeavesTheMembers) {
   EXPECT_EQ(Look("g", [](const GroupView& view) { return std::to_string(view.core.state().members().size()); }), "1");
 }
 
+TEST_F(GroupDriverTest, TheLastAppendIsWaitedForAsleepThoughATimerIsDue) {
+  const StreamId a = JoinAndOwn("g", "a");
+  HoldShard();
+  Say(a, CommitOf(2, At("t", 0), 0));
+  EXPECT_TRUE(Silent(a));
+  clock_.Advance(absl::Hours(1));
+  std::thread stopping([&] { driver_->Stop(); });
+  while (Look("no-such-group", [](const GroupView&) { return std::string(); }) != "SHUTTING_DOWN") std::this_thread::yield();
+  const int looks = driver_clock_.looks;
+  for (int i = 0; i < 10'000; ++i) std::this_thread::yield();
+  EXPECT_LE(driver_clock_.looks - looks, 10);
+  Resume();
+  stopping.join();
+}
+
 TEST_F(GroupDriverTest, WhatIsAskedWhileItStopsIsAnsweredOnce) {
   for (int round = 0; round < 40; ++round) {
     std::atomic<int> asked{0};

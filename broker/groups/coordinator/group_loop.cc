@@ -146,6 +146,10 @@ void GroupLoop::Wait() {
   for (const auto& [index, home] : partitions_) {
     if (home->phase == Phase::kLoading || (home->phase == Phase::kFailed && home->retry)) earlier(home->retry_at);
   }
+  AwaitInput(due_ms);
+}
+
+void GroupLoop::AwaitInput(std::optional<std::int64_t> due_ms) {
   const std::int64_t now_ms = absl::ToInt64Milliseconds(clock_.Monotonic());
   MutexLock lock(mu_);
   while (!woken_) {
@@ -226,18 +230,18 @@ void GroupLoop::DropGoneGroups() {
   });
 }
 
-// The thread's last: what is under way comes back, what waits is told.
+// The thread's last: what is under way comes back, what waits is told. Timers fire no more.
 void GroupLoop::Finish() {
   const Status stopping = Error(Reason::kShuttingDown, "the broker is stopping");
   RunParked(stopping);
   for (const auto& [index, home] : partitions_) {
     while (home->flying) {
-      if (!outbox_.Drain()) Wait();
+      if (!outbox_.Drain()) AwaitInput(std::nullopt);
     }
     Unload(*home, stopping);
   }
   while (abroad_ > 0) {
-    if (!outbox_.Drain()) Wait();
+    if (!outbox_.Drain()) AwaitInput(std::nullopt);
   }
   SendTells();
 }

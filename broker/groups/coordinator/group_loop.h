@@ -75,6 +75,7 @@ class GroupLoop {
   void PostOwn(std::function<void()> task);  // any thread: what the loop itself has asked for
   void Loop();
   void Wait();
+  void AwaitInput(std::optional<std::int64_t> due_ms);
   bool Turn();
   void FireTimers();
   void FireTimer(const GroupTimerKey& key);
