@@ -190,8 +190,10 @@ bool Consumer::State::Reset(Assignment::iterator assigned, const client::ReadAhe
 
 Result<std::vector<ConsumerRecord>> Consumer::State::TakeReady() {
   std::vector<ConsumerRecord> records;
-  if (group != nullptr) group->TakeEarly(&records);
-  while (const auto failure = ahead.Take(group == nullptr ? options.records_max : group->records_max(options.records_max), &records)) {
+  const std::size_t most = group == nullptr ? options.records_max : group->records_max(options.records_max);
+  if (group != nullptr) group->TakeEarly(most, &records);
+  const std::size_t due = records.size();
+  while (const auto failure = ahead.Take(most, &records)) {
     const auto assigned = by_slot[failure->slot];
     if (Reset(assigned, *failure)) continue;
     fetch.Silence({failure->slot});
@@ -202,7 +204,7 @@ Result<std::vector<ConsumerRecord>> Consumer::State::TakeReady() {
     last_told = assigned->first;
     return *assigned->second.failure;
   }
-  if (group != nullptr) group->TakeInRange(&records);
+  if (group != nullptr) group->TakeInRange(due, &records);
   return records;
 }
 

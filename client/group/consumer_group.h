@@ -50,9 +50,10 @@ class Consumer::State::Group {
   bool TakeReplayEnd() { return std::exchange(replay_ended_, false); }
   bool holds() const;  // nothing may be handed out now
   std::size_t records_max(std::size_t most) const { return pace_.records_max(most); }
-  void TakeEarly(std::vector<ConsumerRecord>* records);
-  // Leaves what lies in the range of the job and is due.
-  void TakeInRange(std::vector<ConsumerRecord>* records);
+  // What was set aside and is due now, as long as there are fewer than `most`.
+  void TakeEarly(std::size_t most, std::vector<ConsumerRecord>* records);
+  // Leaves of those from `first` on what lies in the range of the job and is due.
+  void TakeInRange(std::size_t first, std::vector<ConsumerRecord>* records);
   Offset PositionOf(const TopicPartition& partition) const { return PositionOf(partition, places_.at(partition)); }
 
   void Mark(const ConsumerRecord& record);
@@ -105,7 +106,7 @@ class Consumer::State::Group {
   // consumer_replay.cc.
   void TakeReplay(const std::optional<client::MemberReplay>& told);
   void Silence(const std::vector<std::size_t>& slots);
-  void HoldEarly(std::vector<ConsumerRecord>* records);
+  void HoldEarly(std::size_t first, std::vector<ConsumerRecord>* records);
   void GaveAtPace(const std::vector<ConsumerRecord>& records);
   absl::Duration next_due() const;
   void GoOnInRange(Assignment::iterator assigned, Offset end, const client::ReadAhead::Failed& failure);

@@ -14,6 +14,11 @@ namespace {
 
 absl::Duration Now() { return Clock::System().Monotonic(); }
 
+template <class Matches>
+void EraseFrom(std::size_t first, std::vector<ConsumerRecord>* records, Matches matches) {
+  records->erase(std::remove_if(records->begin() + static_cast<std::ptrdiff_t>(first), records->end(), matches), records->end());
+}
+
 std::uint64_t BytesOf(const ConsumerRecord& record) {
   std::uint64_t bytes = record.key().size() + record.value().size();
   for (const HeaderView& header : record.headers()) bytes += header.key.size() + header.value.value_or("").size();
@@ -43,13 +48,14 @@ void Consumer::State::Group::TakeReplay(const std::optional<client::MemberReplay
 bool Consumer::State::Group::holds() const { return pace_.told().has_value() && pace_.holds(Now()); }
 
 // Records of the job that are here and were not due when they came.
-void Consumer::State::Group::TakeEarly(std::vector<ConsumerRecord>* records) {
+void Consumer::State::Group::TakeEarly(std::size_t most, std::vector<ConsumerRecord>* records) {
   const std::optional<std::int64_t> due_ms = pace_.due_ms(Now());
   for (auto& [partition, place] : places_) {
+    if (records->size() >= most) return;
     if (place.early.empty()) continue;
     const std::size_t slot = state_.assignment.at(partition).slot;
     if (state_.ahead.paused(slot)) continue;
-    while (!place.early.empty() && (!due_ms.has_value() || place.early.front().timestamp().time_since_epoch().count() <= *due_ms)) {
+    while (records->size() < most && !place.early.empty() && (!due_ms.has_value() || place.early.front().timestamp().time_since_epoch().count() <= *due_ms)) {
       records->push_back(std::move(place.early.front()));
       place.early.pop_front();
     }
@@ -57,9 +63,9 @@ void Consumer::State::Group::TakeEarly(std::vector<ConsumerRecord>* records) {
   }
 }
 
-void Consumer::State::Group::TakeInRange(std::vector<ConsumerRecord>* records) {
+void Consumer::State::Group::TakeInRange(std::size_t first, std::vector<ConsumerRecord>* records) {
   if (!pace_.told().has_value()) return;
-  std::erase_if(*records, [&](const ConsumerRecord& record) {
+  EraseFrom(first, records, [&](const ConsumerRecord& record) {
     const auto found = places_.find(record.topic_partition());
     return found != places_.end() && found->second.place.end.has_value() && Offset(record.offset()) >= *found->second.place.end;
   });
@@ -70,7 +76,7 @@ void Consumer::State::Group::TakeInRange(std::vector<ConsumerRecord>* records) {
     if (!std::exchange(place.ended, true)) ended.push_back(slot);
   }
   Silence(ended);
-  HoldEarly(records);
+  HoldEarly(first, records);
 }
 
 // Nothing more is fetched there, and what is here is dropped: its position stands.
@@ -81,11 +87,11 @@ void Consumer::State::Group::Silence(const std::vector<std::size_t>& slots) {
 }
 
 // What is not due yet waits aside; its partition is fetched again when all of that is handed out.
-void Consumer::State::Group::HoldEarly(std::vector<ConsumerRecord>* records) {
+void Consumer::State::Group::HoldEarly(std::size_t first, std::vector<ConsumerRecord>* records) {
   const std::optional<std::int64_t> due_ms = pace_.due_ms(Now());
   if (!due_ms.has_value()) return;
   std::vector<std::size_t> silent;
-  std::erase_if(*records, [&](ConsumerRecord& record) {
+  EraseFrom(first, records, [&](ConsumerRecord& record) {
     const auto found = places_.find(record.topic_partition());
     if (found == places_.end()) return false;
     Place& place = found->second;

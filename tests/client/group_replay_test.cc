@@ -28,7 +28,7 @@ class GroupReplayTest : public ConsumerTest {
     ASSERT_TRUE(status.ok()) << status.error_message();
   }
   // Of the topic's partition 0, beside a group "g".
-  void Replay(std::int64_t from, std::int64_t to, std::int64_t bytes_per_second = 0, const std::string& topic = "t") {
+  void Replay(std::int64_t from, std::int64_t to, std::int64_t bytes_per_second = 0, const std::string& topic = "t", bool original_pace = false) {
     consumer_options_.group.id = "g";
     Consumer source = NewConsumer();
     ASSERT_TRUE(source.Commit({{{topic, 0}, {0, ""}}}).ok());
@@ -37,6 +37,7 @@ class GroupReplayTest : public ConsumerTest {
     request.set_source("g");
     request.set_group("r");
     request.set_bytes_per_second(bytes_per_second);
+    request.set_original_pace(original_pace);
     auto& range = *request.add_ranges();
     range.set_topic(topic);
     range.mutable_from()->set_offset(from);
@@ -78,6 +79,16 @@ class GroupReplayTest : public ConsumerTest {
       return described.ok() && described->topic().partitions(0).cleaning().clean_end() == 7;
     }));
     Restart();  // from disk, not from memory
+  }
+  // In one batch, the values "0", "1", … at these milliseconds after a time long ago.
+  void PutAt(const std::vector<std::int64_t>& times_ms) {
+    std::vector<std::string> values;
+    std::vector<RecordView> records;
+    for (std::size_t i = 0; i < times_ms.size(); ++i) values.push_back(std::to_string(i));
+    for (std::size_t i = 0; i < times_ms.size(); ++i) {
+      records.push_back({Offset(static_cast<std::int64_t>(i)), 1'700'000'000'000 + times_ms[i], "", values[i], {}});
+    }
+    ASSERT_TRUE(client().ProduceBatches("t", 0, BuildBatch(records)).ok());
   }
   static std::int64_t MarkAll(Consumer& consumer, std::size_t count) {
     std::int64_t last = -1;
@@ -177,6 +188,38 @@ TEST_F(GroupReplayTest, APausedJobGivesNothingAndGoesOnWhereItWas) {
   EXPECT_TRUE(consumer.Poll(milliseconds(200))->empty());
   Change(v1::REPLAY_RESUME);
   EXPECT_EQ(ReadUntil(consumer, ReplayState::kDone), "0 1 2 3 ");
+}
+
+// Some of what was set aside is due, and more of it is not.
+TEST_F(GroupReplayTest, AtTheOriginalPaceTheOrderIsTheLogs) {
+  PutAt({0, 100, 200, 150, 300, 300, -5'000, 400});
+  Replay(0, 8, 0, "t", true);
+  Consumer consumer = Member();
+  EXPECT_EQ(ReadUntil(consumer, ReplayState::kDone), "0 1 2 3 4 5 6 7 ");
+}
+
+TEST_F(GroupReplayTest, AtTheOriginalPaceWhatIsNotDueIsNotCommitted) {
+  PutAt({0, 100, 3'600'000, 7'200'000});
+  Replay(0, 4, 0, "t", true);
+  Consumer consumer = Member();
+  EXPECT_EQ(Read(consumer, 2), "0 1 ");
+  EXPECT_EQ(consumer.position(At()), 2);
+  ASSERT_TRUE(consumer.Commit().ok());
+  EXPECT_EQ(consumer.Committed({At()}).value()[0]->offset, 2);
+}
+
+TEST_F(GroupReplayTest, WhatFellDueMeanwhileComesInPollsOfAtMostTheirSize) {
+  PutAt({0, 100, 100, 100, 100, 100});
+  Replay(0, 6, 0, "t", true);
+  consumer_options_.records_max = 2;
+  Consumer consumer = Member();
+  std::string values;
+  while (values.size() < 12) {
+    const auto records = consumer.Poll(milliseconds(5'000)).value();
+    EXPECT_LE(records.size(), 2u);
+    for (const ConsumerRecord& record : records) values += std::string(record.value()) + " ";
+  }
+  EXPECT_EQ(values, "0 1 2 3 4 5 ");
 }
 
 TEST_F(GroupReplayTest, ACancelledJobEndsAPollThatWaits) {
