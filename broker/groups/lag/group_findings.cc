@@ -17,6 +17,7 @@ namespace cordwood::broker {
 namespace {
 
 constexpr std::size_t kPartitionsNamedMax = 5;
+constexpr double kRecordBytes = 1 << 20;  // a large one
 
 std::string Seconds(std::int64_t ms) { return absl::StrCat(ms / 1000, " s"); }
 
@@ -91,6 +92,13 @@ class Explainer {
   bool IsServed(const PartitionSnapshot& p) const {
     const auto owner = members_.find(p.owner);
     return owner != members_.end() && owner->second->attached && !p.revoking && !p.awaiting_position;
+  }
+
+  // The pace of a replay job may be what it waits for: its next record is not due, or a large one is not paid for at its rate.
+  bool Paced(const PartitionSnapshot& p) const {
+    if (!group_.replay.has_value()) return false;
+    const auto rate = static_cast<double>(group_.replay->bytes_per_second);
+    return NextDueMsOf(group_, p).value_or(0) > 0 || (rate > 0 && static_cast<double>(p.progress.still_ms) / 1000 * rate < kRecordBytes);
   }
 
   void NoMember() {
@@ -213,7 +221,7 @@ class Explainer {
     Gather(FindingKind::kNotFetching, FindingSeverity::kProblem,
            [&](const auto& p) {
              const bool more = p.position.has_value() && p.ends.has_value() ? *p.position < p.ends->high_watermark : behind(p);
-             return IsServed(p) && !p.paused && !paused_ && !ended_ && more && p.progress.still_ms >= limits_.still_ms;
+             return IsServed(p) && !p.paused && !paused_ && !ended_ && more && !Paced(p) && p.progress.still_ms >= limits_.still_ms;
            },
            [this](const Partitions& partitions) {
              return std::pair(absl::StrCat(Names(partitions), ": member ", Name(partitions.front()->owner), " owns them and has taken no record for ",

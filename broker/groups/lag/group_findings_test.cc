@@ -71,6 +71,23 @@ TEST(GroupFindingsTest, AReplayJobThatIsPausedIsNotBlamedOnItsMembers) {
   EXPECT_THAT(Found(Replaying(ReplayState::kRunning)), ElementsAre("problem not_fetching orders [0 1] a"));
 }
 
+TEST(GroupFindingsTest, AtTheOriginalPaceNobodyIsBlamedForAGap) {
+  GroupSnapshot group = Replaying(ReplayState::kRunning);
+  group.replay->clock = ReplayClock{1'000, 0, -1};
+  for (PartitionSnapshot& partition : group.partitions) partition.first_waiting_ms = 1'001;
+  EXPECT_THAT(Found(group), IsEmpty());
+  group.partitions[1].first_waiting_ms = 1'000;
+  EXPECT_THAT(Found(group), ElementsAre("problem not_fetching orders [1] a"));
+}
+
+TEST(GroupFindingsTest, AtARateNobodyIsBlamedForALargeRecordThatIsPaidFor) {
+  GroupSnapshot group = Replaying(ReplayState::kRunning);
+  group.replay->bytes_per_second = 1'000;
+  EXPECT_THAT(Found(group), IsEmpty());
+  for (PartitionSnapshot& partition : group.partitions) partition.progress.still_ms = 1'049'000;
+  EXPECT_THAT(Found(group), ElementsAre("problem not_fetching orders [0 1] a"));
+}
+
 TEST(GroupFindingsTest, AReplayJobNeedsMembersUntilItHasEnded) {
   for (const auto& [state, done] : {std::pair(ReplayState::kRunning, false), std::pair(ReplayState::kRunning, true), std::pair(ReplayState::kCancelled, false)}) {
     GroupSnapshot group = Replaying(state, done);

@@ -55,6 +55,12 @@ std::optional<std::int64_t> DrainMsOf(const PartitionSnapshot& partition) {
   return static_cast<std::int64_t>(std::ceil(seconds * 1000));
 }
 
+std::optional<std::int64_t> NextDueMsOf(const GroupSnapshot& group, const PartitionSnapshot& partition) {
+  if (!group.replay.has_value() || !group.replay->clock.has_value() || LagOf(partition).value_or(0) == 0 || !partition.first_waiting_ms.has_value()) return std::nullopt;
+  const std::int64_t clock_ms = group.replay->clock->At(group.wall_ms);  // >= 0; what producers say may be anything
+  return *partition.first_waiting_ms <= clock_ms ? 0 : *partition.first_waiting_ms - clock_ms;
+}
+
 void LagTotals::Add(const PartitionSnapshot& partition, std::int64_t wall_ms) {
   if (const auto lag = LagOf(partition)) records = records.value_or(0) + *lag;
   if (const auto lag_ms = LagMsOf(partition, wall_ms)) ms = std::max(ms.value_or(0), *lag_ms);

@@ -19,6 +19,9 @@ std::optional<std::int64_t> LagMsOf(const PartitionSnapshot& partition, std::int
 // Until the lag is gone if all goes on as in the last minute, >= 0; 0: it is gone. Absent: never, or unknown.
 std::optional<std::int64_t> DrainMsOf(const PartitionSnapshot& partition);
 
+// Until the first record that is not committed is due to a replay job at the original pace, >= 0. Absent: there is no such pace, none waits, or its time is not known.
+std::optional<std::int64_t> NextDueMsOf(const GroupSnapshot& group, const PartitionSnapshot& partition);
+
 // Over the partitions for which there is one: the sum, and the longest. Absent: there is none.
 struct LagTotals {
   std::optional<std::int64_t> records;

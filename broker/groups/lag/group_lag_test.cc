@@ -37,6 +37,24 @@ TEST(GroupLagTest, LagInTimeIsTheAgeOfTheFirstRecordThatWaits) {
   EXPECT_EQ(LagMsOf(partition, kWallMs), 0);
 }
 
+TEST(GroupLagTest, ARecordIsDueWhenTheClockOfTheOriginalPaceIsThere) {
+  GroupSnapshot group;
+  PartitionSnapshot partition = PartitionOf(0, 4, 0, 10);
+  partition.first_waiting_ms = 5'000;
+  EXPECT_EQ(NextDueMsOf(group, partition), std::nullopt);
+  group.replay.emplace();
+  EXPECT_EQ(NextDueMsOf(group, partition), std::nullopt);
+  group.replay->clock = ReplayClock{1'000, 500, -1};
+  EXPECT_EQ(NextDueMsOf(group, partition), 3'500);
+  group.replay->clock->since_ms = 0;
+  group.wall_ms = 3'500;
+  EXPECT_EQ(NextDueMsOf(group, partition), 0);
+  partition.first_waiting_ms = std::numeric_limits<std::int64_t>::min();
+  EXPECT_EQ(NextDueMsOf(group, partition), 0);
+  partition.first_waiting_ms.reset();
+  EXPECT_EQ(NextDueMsOf(group, partition), std::nullopt);
+}
+
 TEST(GroupLagTest, NothingThatWaitsIsNoTime) { EXPECT_EQ(LagMsOf(PartitionOf(0, 10, 0, 10), kWallMs), 0); }
 
 TEST(GroupLagTest, TheLagDrainsByWhatIsConsumedMoreThanProduced) {

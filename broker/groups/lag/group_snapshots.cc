@@ -155,13 +155,15 @@ void FillEnds(GroupSnapshot& group, const PartitionTable& table) {
 }
 
 std::size_t FillFirstWaiting(GroupSnapshot& group, const PartitionTable& table, std::size_t reads_max) {
+  const bool exact = group.replay.has_value() && group.replay->clock.has_value();
   for (PartitionSnapshot& partition : group.partitions) {
     if (reads_max == 0) break;
     if (partition.first_waiting_ms.has_value() || LagOf(partition).value_or(0) == 0) continue;
     const ReplicaHandlePtr replica = table.Find(partition.at.topic, partition.at.partition);
     if (replica == nullptr) continue;
     --reads_max;
-    const auto timestamp = BatchTimestampAt(*replica, std::max(partition.committed->offset, partition.ends->log_start), partition.ends->high_watermark);
+    const Offset first = std::max(partition.committed->offset, partition.ends->log_start);
+    const auto timestamp = exact ? TimestampAt(*replica, first, partition.ends->high_watermark) : BatchTimestampAt(*replica, first, partition.ends->high_watermark);
     if (timestamp.ok() && *timestamp != kNoTimestampMs) partition.first_waiting_ms = *timestamp;
   }
   return reads_max;

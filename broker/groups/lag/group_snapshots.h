@@ -17,7 +17,7 @@ GroupSnapshot SnapshotOf(const GroupView& view, std::int64_t wall_ms);
 // Log start and high watermark of every partition whose ends are known here.
 void FillEnds(GroupSnapshot& group, const PartitionTable& table);
 
-// Of every partition where records wait and the time of the first is not known yet: reads its batch, at most `reads_max` of them. Where the log cannot be read, or
+// Of every partition where records wait and the time of the first is not known yet: reads its batch, at most `reads_max` of them; the record itself only where a pace goes by it. Where the log cannot be read, or
 // the reads are used up, the time stays unknown. The reads that are left. Blocks on the disk: never from a network or shard thread, or the groups' driver's.
 std::size_t FillFirstWaiting(GroupSnapshot& group, const PartitionTable& table, std::size_t reads_max);
 

@@ -11,14 +11,15 @@ class GroupLogsTest : public HandlerFixture {
  protected:
   // Batches of two records, a second apart.
   void Append(int partition, int batches) {
-    for (int i = 0; i < batches; ++i) {
-      auto stream = std::make_shared<ProduceStream>(false, &outcomes_);
-      ProduceRequest request;
-      request.entries.push_back(EntryOfBatch("t", partition, MakeBatch({"a", "b"}, Codec::kNone, kNowMs + 1000 * i)));
-      const std::size_t before = outcomes_.all.size();
-      ASSERT_EQ(produce_->Produce(stream, std::move(request)), absl::OkStatus());
-      ASSERT_TRUE(RunUntil([&] { return outcomes_.all.size() > before; }));
-    }
+    for (int i = 0; i < batches; ++i) Put(partition, MakeBatch({"a", "b"}, Codec::kNone, kNowMs + 1000 * i));
+  }
+  void Put(int partition, SharedBytes batch) {
+    auto stream = std::make_shared<ProduceStream>(false, &outcomes_);
+    ProduceRequest request;
+    request.entries.push_back(EntryOfBatch("t", partition, std::move(batch)));
+    const std::size_t before = outcomes_.all.size();
+    ASSERT_EQ(produce_->Produce(stream, std::move(request)), absl::OkStatus());
+    ASSERT_TRUE(RunUntil([&] { return outcomes_.all.size() > before; }));
   }
   void Commit(int partition, std::int64_t offset) {
     PartitionSnapshot snapshot;
@@ -40,6 +41,23 @@ TEST_F(GroupLogsTest, TheFirstWaitingRecordIsAsOldAsItsBatch) {
   EXPECT_EQ(FillFirstWaiting(group_, shard_.table(), 10), 9u);
   EXPECT_EQ(group_.partitions[0].first_waiting_ms, kNowMs + 2000);
   EXPECT_EQ(LagMsOf(group_.partitions[0], kNowMs + 2500), 500);
+}
+
+TEST_F(GroupLogsTest, WhereAPaceGoesByItTheRecordsOwnTimeIsRead) {
+  RecordBatchBuilder builder;
+  for (const int hours : {-3, 0}) {
+    RecordView record;
+    record.timestamp_ms = kNowMs + 3'600'000 * hours;
+    record.value = "v";
+    builder.Add(record);
+  }
+  Put(0, builder.Build(Codec::kNone, {}, kSideHeaderBytes).value());
+  Commit(0, 1);
+  group_.replay.emplace();
+  group_.replay->clock.emplace();
+  FillEnds(group_, shard_.table());
+  EXPECT_EQ(FillFirstWaiting(group_, shard_.table(), 10), 9u);
+  EXPECT_EQ(group_.partitions[0].first_waiting_ms, kNowMs);
 }
 
 TEST_F(GroupLogsTest, NothingIsReadWhereNothingWaitsOrTheTimeIsKnown) {

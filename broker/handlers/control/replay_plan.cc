@@ -5,9 +5,11 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 
+#include "broker/groups/lag/group_lag.h"
 #include "broker/handlers/control/reset_plan.h"
 
 namespace cordwood::broker {
@@ -88,6 +90,7 @@ cordwood::v1::DescribeReplayResponse DescribeReplayOf(const GroupSnapshot& group
   for (const MemberSnapshot& member : group.members) clients[member.id] = member.client;
   std::int64_t total = 0, done = 0, skipped = 0;
   std::optional<double> rate;
+  std::optional<std::int64_t> next_due_ms;
   for (const PartitionSnapshot& partition : group.partitions) {
     if (!partition.range.has_value()) continue;
     const ReplayRange& range = *partition.range;
@@ -109,6 +112,7 @@ cordwood::v1::DescribeReplayResponse DescribeReplayOf(const GroupSnapshot& group
     total += range.to - range.from;
     done += committed - range.from;
     skipped += range.skipped;
+    if (const auto due_ms = NextDueMsOf(group, partition)) next_due_ms = std::min(next_due_ms.value_or(*due_ms), *due_ms);
     if (committed >= range.to) listing.set_partitions_done(listing.partitions_done() + 1);
   }
   listing.set_partitions(static_cast<std::uint32_t>(response.partitions_size()));
@@ -116,9 +120,13 @@ cordwood::v1::DescribeReplayResponse DescribeReplayOf(const GroupSnapshot& group
   listing.set_total(total);
   listing.set_done(done);
   listing.set_skipped(skipped);
-  if (listing.state() != "running" || !rate.has_value()) return response;
-  listing.set_rate(*rate);
-  if (*rate > 0) listing.set_eta_ms(static_cast<std::int64_t>(std::ceil(std::min(static_cast<double>(total - done) / *rate * 1000, 1e15))));
+  if (listing.state() != "running") return response;
+  if (next_due_ms.has_value()) listing.set_next_due_ms(*next_due_ms);
+  if (rate.has_value()) listing.set_rate(*rate);
+  if (rate.value_or(0) > 0) {
+    const auto left_ms = static_cast<std::int64_t>(std::ceil(std::min(static_cast<double>(total - done) / *rate * 1000, 1e15)));
+    listing.set_eta_ms(std::max(left_ms, next_due_ms.value_or(0)));
+  }
   return response;
 }
 

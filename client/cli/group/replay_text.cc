@@ -62,6 +62,7 @@ std::string ReplayText(const v1::DescribeReplayResponse& described) {
                      "   ETA " + EtaOf(replay);
   if (replay.skipped() > 0) text += "   SKIPPED " + Count(replay.skipped()) + " (deleted before they were read)";
   if (replay.has_clock_ms()) text += "   CLOCK " + Rfc3339(replay.clock_ms());
+  if (replay.next_due_ms() > 0) text += "   NEXT in " + HumanDuration(replay.next_due_ms());
   Table table({"TOPIC", "PART", "FROM", "TO", "COMMITTED", "LEFT", "DONE", "RATE", "MEMBER"});
   for (const v1::ReplayPartition& p : described.partitions()) {
     table.Add({p.topic(), std::to_string(p.partition()), Count(p.from()), Count(p.to()), Count(p.committed()), Count(p.to() - p.committed()),

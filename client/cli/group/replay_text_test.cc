@@ -51,7 +51,15 @@ TEST(ReplayTextTest, TheOriginalPaceHasAClockAndWhatWasDeletedIsSaid) {
   replay.mutable_replay()->clear_eta_ms();
   const std::string text = ReplayText(replay);
   EXPECT_NE(text.find("PACE original"), std::string::npos);
+  EXPECT_EQ(text.find("NEXT"), std::string::npos);
   EXPECT_NE(text.find("ETA -   SKIPPED 3 (deleted before they were read)   CLOCK 1970-01-01T00:00:01.000Z\n"), std::string::npos) << text;
+}
+
+TEST(ReplayTextTest, AGapOfTheOriginalPaceIsSaid) {
+  auto replay = Replay();
+  replay.mutable_replay()->set_clock_ms(1'000);
+  replay.mutable_replay()->set_next_due_ms(7'200'000);
+  EXPECT_NE(ReplayText(replay).find("CLOCK 1970-01-01T00:00:01.000Z   NEXT in 2h0m\n"), std::string::npos) << ReplayText(replay);
 }
 
 TEST(ReplayTextTest, AListHasALineForEachJob) {
