@@ -5,11 +5,6 @@
 #include <cmath>
 
 namespace cordwood::client {
-namespace {
-
-constexpr std::size_t kFirstRecords = 10;  // before their size is known
-
-}  // namespace
 
 void ReplayPace::Take(const std::optional<MemberReplay>& told, absl::Duration now) {
   balance_ = BalanceAt(now);
@@ -35,7 +30,7 @@ absl::Duration ReplayPace::holds_until(absl::Duration now) const {
 
 std::size_t ReplayPace::records_max(std::size_t most) const {
   if (!told_.has_value() || told_->bytes_per_second == 0) return most;
-  if (records_ == 0) return std::min(kFirstRecords, most);
+  if (records_ == 0) return 1;  // it may be of any size
   const double each = std::max(static_cast<double>(bytes_) / static_cast<double>(records_), 1.0);
   const double step = std::floor(absl::ToDoubleSeconds(kReplayStep) * static_cast<double>(told_->bytes_per_second) / each);
   return static_cast<std::size_t>(std::clamp(step, 1.0, static_cast<double>(most)));
@@ -56,7 +51,7 @@ std::optional<std::int64_t> ReplayPace::due_ms(absl::Duration now) const {
 
 absl::Duration ReplayPace::due_at(std::int64_t timestamp_ms) const {
   if (!told_.has_value() || !told_->clock_ms.has_value()) return absl::ZeroDuration();
-  return told_->told + absl::Milliseconds(timestamp_ms - *told_->clock_ms);
+  return told_->told + absl::Milliseconds(std::max<std::int64_t>(timestamp_ms, 0) - *told_->clock_ms);
 }
 
 }  // namespace cordwood::client

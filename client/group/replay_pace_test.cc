@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
+
 namespace cordwood::client {
 namespace {
 
@@ -62,6 +64,13 @@ TEST(ReplayPaceTest, AStepIsATenthOfASecond) {
   EXPECT_FALSE(pace.holds(At(101)));
 }
 
+TEST(ReplayPaceTest, UntilTheSizeOfRecordsIsKnownOneIsGiven) {
+  ReplayPace pace;
+  pace.Take(Rate(1'000), At(0));
+  EXPECT_EQ(pace.records_max(10'000), 1u);
+  EXPECT_LE(GivenBy(pace, At(0), At(10'000), 4'000), 14'000u);
+}
+
 TEST(ReplayPaceTest, IdleTimeIsMadeUpForByAStepAlone) {
   ReplayPace pace;
   pace.Take(Rate(1'000'000), At(0));
@@ -98,6 +107,7 @@ TEST(ReplayPaceTest, TheClockOfTheOriginalPaceGoesOnFromWhereItWasTold) {
   EXPECT_EQ(pace.due_at(1'700'250), At(350));
   EXPECT_EQ(pace.due_ms(pace.due_at(1'700'777)), 1'700'777);
   EXPECT_FALSE(pace.holds(At(100)));
+  EXPECT_LE(pace.due_at(std::numeric_limits<std::int64_t>::min()), At(100));
 }
 
 }  // namespace
