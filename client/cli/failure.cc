@@ -42,7 +42,8 @@ std::string HintFor(const GlobalOptions& options, const Status& status) {
     case Reason::kDiskFull: return "free space on the broker's disk, or lower retention.ms or retention.bytes with  cord topic set " + topic;
     case Reason::kMessageTooLarge: return "raise max.message.bytes with  cord topic set " + topic + " -c max.message.bytes=N";
     case Reason::kPoisoned: return "a disk write failed on the broker; see its log, then restart it";
-    case Reason::kGroupIdNotFound: return "list the groups with  cord group ls";
+    case Reason::kGroupIdNotFound:
+      return MessageOf(status).ends_with("is no replay job") ? "list the replay jobs with  cord group replay ls" : "list the groups with  cord group ls";
     case Reason::kNonEmptyGroup: return "see who is in it with  cord group members " + ShellWord(options.group) + ",  and stop them";
     case Reason::kFencedInstanceId: return "another process was started under this name; give each an --instance-id of its own";
     case Reason::kCoordinatorLoadInProgress: return "the broker is still reading the groups' state; try again in a moment";

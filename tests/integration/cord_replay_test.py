@@ -179,9 +179,13 @@ class CordReplayTest(CordCase):
         for args in (["--from", "start", "--rate", "0"], ["--from", "start", "--rate", "-1"], ["--from", "start", "--rate", "1MB/s", "--pace", "original"],
                      ["--from", "start", "--pace", "double"], ["--from", "nowhere"], [], ["--from", "start", "--as", ""]):
             self.fails(2, *replay, *args)
-        self.assertIn("is no replay job", self.fails(3, "group", "replay", "pause", topic))
+        refused = self.fails(3, "group", "replay", "pause", topic)
+        self.assertIn("is no replay job", refused)
+        self.assertIn("cord group replay ls", refused)
         self.fails(1, *replay, "--from", "start", "--as", "x" * 256)
         self.ok(*replay, "--from", "start", "--as", "once")
+        self.ok(*replay, "--from", "start", "--as", "two\nlines")
+        self.assertEqual(self.ok("group", "replay", "cancel", "two\nlines").err, "replay job two\\x0alines is cancelled\n")
         self.assertIn("not done; cancel it first", self.fails(1, *replay, "--from", "start", "--as", "once"))
         living.kill()
 

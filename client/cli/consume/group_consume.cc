@@ -16,6 +16,7 @@
 #include "client/cli/interrupt.h"
 #include "client/cli/one_call.h"
 #include "client/cli/session.h"
+#include "client/cli/table.h"
 #include "client/failure.h"
 #include "client/internal/rpc_error.h"
 #include "cordwood/client.h"
@@ -75,7 +76,7 @@ class GroupReader {
   ExitCode Follow(Consumer& consumer) {
     while (left_ != 0 && !Interrupted()) {
       if (consumer.replay() == ReplayState::kDone) {
-        Note(global_, "replay job " + options_.group + " is done");
+        Note(global_, "replay job " + Printable(options_.group) + " is done");
         return kExitOk;
       }
       if (consumer.replay() == ReplayState::kCancelled) return Report(global_, Error(Reason::kConflict, "replay job " + options_.group + " was cancelled"));

@@ -4,6 +4,7 @@
 #include "client/cli/group/replay_request.h"
 #include "client/cli/group/replay_text.h"
 #include "client/cli/one_call.h"
+#include "client/cli/table.h"
 #include "cordwood/v1/group_admin.grpc.pb.h"
 #include "storage/base/clock.h"
 
@@ -16,7 +17,7 @@ ExitCode Change(const GlobalOptions& global, const GroupOptions& options, v1::Re
   request.set_change(change);
   v1::ChangeReplayResponse response;
   return OneCall<v1::GroupAdmin>(global, &v1::GroupAdmin::Stub::ChangeReplay, request, &response, [&] {
-    Note(global, "replay job " + options.group + " is " + response.state());
+    Note(global, "replay job " + Printable(options.group) + " is " + response.state());
     return kExitOk;
   });
 }
