@@ -15,6 +15,7 @@ namespace {
 
 using Latest = std::map<std::string, std::pair<std::int64_t, std::optional<std::string>>>;  // key -> offset and value; nullopt: deleted
 
+// Looks into both.
 RecordView KeyedRecord(const std::string& key, const std::optional<std::string>& value) {
   RecordView record;
   record.timestamp_ms = 1000;
@@ -196,7 +197,9 @@ TEST_F(LogCleanerTest, TimestampsAreFoundOverGaps) {
   Start();
   for (int i = 0; i < 6; ++i) {
     RecordBatchBuilder builder;
-    RecordView record = KeyedRecord(i % 2 == 0 ? "a" : std::to_string(i), "v");
+    const std::string key = i % 2 == 0 ? "a" : std::to_string(i);
+    const std::optional<std::string> value = "v";
+    RecordView record = KeyedRecord(key, value);
     record.timestamp_ms = 1000 + i;
     builder.Add(record);
     ASSERT_OK(Append(builder.Build(Codec::kNone, {}, kSideHeaderBytes).value()).status());
