@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -85,6 +86,7 @@ struct GroupMembership {
   std::string member_id;       // of this incarnation; empty: not subscribed
   std::int32_t epoch = 0;      // of the last assignment; 0: not welcomed yet
   std::string reason;          // why the coordinator made the last change
+  std::size_t partitions = 0;  // that it has; those of which it is yet to be found where they begin are not in assignment()
 };
 
 }  // namespace cordwood

@@ -212,7 +212,8 @@ Result<void> Consumer::Unsubscribe(std::chrono::milliseconds timeout) { return s
 
 GroupMembership Consumer::State::Group::membership() {
   const client::MemberIdentity identity = member_.identity();
-  return {identity.member_id, identity.epoch, identity.reason};
+  const auto unplaced = std::count_if(waiting_.begin(), waiting_.end(), [this](const client::MemberPlace& place) { return !places_.contains(NameOf(place)); });
+  return {identity.member_id, identity.epoch, identity.reason, places_.size() + static_cast<std::size_t>(unplaced)};
 }
 
 GroupMembership Consumer::membership() const {

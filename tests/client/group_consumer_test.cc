@@ -202,6 +202,16 @@ TEST_F(GroupConsumerTest, ATopicThatIsDeletedIsLostAndReadAgainOnceItIsBack) {
   EXPECT_TRUE(PollUntil({&consumer}, [&] { return values_.size() == 4; }));
 }
 
+TEST_F(GroupConsumerTest, WhatIsStillLookedUpIsCountedAmongWhatItHas) {
+  CreateTopic("two", 2);
+  ASSERT_TRUE(NewConsumer().Commit({{{"two", 0}, {0, ""}}}).ok());  // so it is known where that one begins, and has to be asked about the other
+  std::vector<std::size_t> counts;
+  consumer_options_.group.on_assigned = [&counts](Consumer& consumer, const auto&) { counts.push_back(consumer.membership().partitions); };
+  Consumer consumer = Member({"two"});
+  ASSERT_TRUE(PollUntil({&consumer}, [&] { return consumer.assignment().size() == 2; }));
+  EXPECT_EQ(counts, std::vector<std::size_t>(counts.size(), 2));
+}
+
 TEST_F(GroupConsumerTest, ABadPatternComesFromPollAndStays) {
   Consumer consumer = NewConsumer();
   ASSERT_TRUE(consumer.SubscribePattern("(").ok());
