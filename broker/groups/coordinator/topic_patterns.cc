@@ -82,7 +82,7 @@ void TopicPatterns::SetTopics(std::shared_ptr<const TopicView> topics) {
   all_ = nullptr;
   refused_.clear();
   for (auto& [pattern, known] : known_) {
-    const auto has = [&](const std::string& name) { return std::binary_search(known.matches->begin(), known.matches->end(), name); };
+    const auto has = [&matches = *known.matches](const std::string& name) { return std::binary_search(matches.begin(), matches.end(), name); };
     known.shrunk |= !known.matched || (unfinished_.contains(pattern) && !gone.empty()) || std::any_of(gone.begin(), gone.end(), has);
     if (!added->empty()) known.todo.push_back(added);
     if (known.shrunk || !added->empty()) unfinished_.insert(pattern);
