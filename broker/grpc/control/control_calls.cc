@@ -116,7 +116,7 @@ class ControlDoor final : public CallDoor, public ControlListener, private Unrea
 }  // namespace
 
 ControlCalls::ControlCalls(NetworkThreads& threads, const ControlOptions& options)
-    : options_(options), pool_(options.pool, threads.at(0).clock()), network_(threads) {
+    : options_(options), pool_(options.pool, threads.at(0).clock()) {
   for (int i = 0; i < threads.size(); ++i) threads_.push_back(std::make_unique<ControlThread>(threads.at(i), pool_, options_));
 }
 

@@ -73,7 +73,6 @@ class ControlCalls {
 
   const ControlOptions options_;
   ControlPool pool_;
-  NetworkThreads& network_;
   std::vector<std::unique_ptr<ControlThread>> threads_;
   std::vector<std::unique_ptr<ControlHandler>> handlers_;
   std::vector<std::unique_ptr<MethodMeasures>> methods_;
