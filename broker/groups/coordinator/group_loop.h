@@ -96,8 +96,7 @@ class GroupLoop {
   // group_loop_calls.cc
   std::uint64_t NextRequest(Answer answer);
   Status CheckGroupId(const std::string& group) const;
-  // The partition of this group; nullptr if the topic is not there.
-  OffsetsPartition* HomeOf(const std::string& group);
+  OffsetsPartition* HomeOf(const std::string& group);  // nullptr: the topic is not there
   Status CheckServed(const OffsetsPartition* home) const;
   LedGroup* Find(OffsetsPartition& home, const std::string& group);
   StatusOr<LedGroup*> FindOrMake(OffsetsPartition& home, const std::string& group);
@@ -105,6 +104,7 @@ class GroupLoop {
   bool ParkUntilMade(StreamId stream, std::function<void(const Status&)> run);
   void RunParkedIfMade();
   void RunParked(const Status& made);
+  StatusOr<LedGroup*> FindServedOrMake(const std::string& id);
   StatusOr<LedGroup*> FindServed(const std::string& id);  // GROUP_ID_NOT_FOUND
   Status NoSuchGroup(const std::string& id) const;
   GroupView ViewOf(const LedGroup& group) const { return {group.core, group.members, *topics_, now_}; }

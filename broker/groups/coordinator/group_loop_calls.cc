@@ -12,9 +12,11 @@ namespace {
 
 constexpr std::size_t kParkedMax = 10'000;
 
-auto AnswerReplay(std::function<void(Status)> done) {
+// Of what is answered with a status alone.
+template <class Done>
+auto AnswerStatus(std::function<void(Status)> done) {
   return [done = std::move(done)](const Status& logged, GroupTell& tell) {
-    const Status& status = std::get<ReplayDone>(tell.what).status;
+    const Status& status = std::get<Done>(tell.what).status;
     done(status.ok() ? logged : status);
   };
 }
@@ -122,9 +124,7 @@ std::uint64_t GroupLoop::NextRequest(Answer answer) {
 void GroupLoop::Commit(const std::string& id, CommitOffsets event, std::function<void(StatusOr<std::vector<Status>>)> done) {
   auto commit = [this, id, done, event = std::make_shared<CommitOffsets>(std::move(event))](const Status& made) {
     if (!made.ok()) return done(made);
-    OffsetsPartition* home = HomeOf(id);
-    if (const Status served = CheckServed(home); !served.ok()) return done(served);
-    StatusOr<LedGroup*> group = FindOrMake(*home, id);
+    const StatusOr<LedGroup*> group = FindServedOrMake(id);
     if (!group.ok()) return done(group.status());
     CatchUp(**group, event->entries);
     AddLogEnds(event->entries);
@@ -156,9 +156,7 @@ void GroupLoop::Reset(const std::string& id, std::vector<ResetEntry> entries, ab
                       std::function<void(StatusOr<ResetOutcome>)> done) {
   auto reset = [this, id, done, confirm_within, entries = std::make_shared<std::vector<ResetEntry>>(std::move(entries))](const Status& made) {
     if (!made.ok()) return done(made);
-    OffsetsPartition* home = HomeOf(id);
-    if (const Status served = CheckServed(home); !served.ok()) return done(served);
-    StatusOr<LedGroup*> group = FindOrMake(*home, id);
+    const StatusOr<LedGroup*> group = FindServedOrMake(id);
     if (!group.ok()) return done(group.status());
     CatchUp(**group, *entries);
     ResetOutcome places;
@@ -218,24 +216,18 @@ void GroupLoop::FinishReset(LedGroup& group, std::vector<PendingReset>::iterator
 void GroupLoop::Delete(const std::string& id, std::function<void(Status)> done) {
   const StatusOr<LedGroup*> group = FindServed(id);
   if (!group.ok()) return done(group.status());
-  const std::uint64_t request = NextRequest([done = std::move(done)](const Status& logged, GroupTell& tell) {
-    const Status& status = std::get<DeleteDone>(tell.what).status;
-    done(status.ok() ? logged : status);
-  });
-  Step(**group, DeleteGroup{request});
+  Step(**group, DeleteGroup{NextRequest(AnswerStatus<DeleteDone>(done))});
 }
 
 void GroupLoop::StartReplay(const std::string& id, ReplayJob job, std::function<void(Status)> done) {
   auto start = [this, id, done, job = std::make_shared<ReplayJob>(std::move(job))](const Status& made) {
     if (!made.ok()) return done(made);
-    OffsetsPartition* home = HomeOf(id);
-    if (const Status served = CheckServed(home); !served.ok()) return done(served);
-    StatusOr<LedGroup*> group = FindOrMake(*home, id);
+    const StatusOr<LedGroup*> group = FindServedOrMake(id);
     if (!group.ok()) return done(group.status());
     std::vector<ResetEntry> places;
     for (const auto& [at, range] : job->ranges) places.push_back({at, range.from});
     CatchUp(**group, places);
-    Step(**group, broker::StartReplay{NextRequest(AnswerReplay(done)), std::move(*job)});
+    Step(**group, broker::StartReplay{NextRequest(AnswerStatus<ReplayDone>(done)), std::move(*job)});
   };
   if (const Status sound = CheckGroupId(id); !sound.ok()) return done(sound);
   if (!ParkUntilMade(StreamId(0), start)) start(absl::OkStatus());
@@ -244,7 +236,13 @@ void GroupLoop::StartReplay(const std::string& id, ReplayJob job, std::function<
 void GroupLoop::ChangeReplay(const std::string& id, ReplayChange change, std::function<void(Status)> done) {
   const StatusOr<LedGroup*> group = FindServed(id);
   if (!group.ok()) return done(group.status());
-  Step(**group, broker::ChangeReplay{NextRequest(AnswerReplay(done)), change});
+  Step(**group, broker::ChangeReplay{NextRequest(AnswerStatus<ReplayDone>(done)), change});
+}
+
+StatusOr<LedGroup*> GroupLoop::FindServedOrMake(const std::string& id) {
+  OffsetsPartition* home = HomeOf(id);
+  CORDWOOD_RETURN_IF_ERROR(CheckServed(home));
+  return FindOrMake(*home, id);
 }
 
 StatusOr<LedGroup*> GroupLoop::FindServed(const std::string& id) {

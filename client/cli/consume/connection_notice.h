@@ -6,7 +6,6 @@
 #include <string>
 
 #include "client/cli/failure.h"
-#include "client/cli/options.h"
 #include "client/failure.h"
 #include "client/internal/rpc_error.h"
 
