@@ -2,35 +2,19 @@
 // Which ranges a replay job has, over a real shard, and which requests are refused whole.
 #include "broker/handlers/control/replay_plan.h"
 
-#include "broker/handlers/handlers_fixture.h"
+#include "broker/handlers/control/pairs_fixture.h"
 
 namespace cordwood::broker {
 namespace {
 
 using cordwood::v1::CreateReplayRequest;
 
-class ReplayPlanTest : public HandlerFixture {
+class ReplayPlanTest : public PairsFixture {
  protected:
   // Ten records in partition 0, two a batch, 100 ms apart.
   void SetUp() override {
-    HandlerFixture::SetUp();
-    for (int i = 0; i < 5; ++i) Append(kNowMs + 200 * i);
-  }
-  void Append(std::int64_t timestamp_ms) {
-    RecordBatchBuilder builder;
-    for (const int i : {0, 1}) {
-      RecordView record;
-      record.timestamp_ms = timestamp_ms + 100 * i;
-      record.value = "v";
-      builder.Add(record);
-    }
-    auto stream = std::make_shared<ProduceStream>(false, &outcomes_);
-    ProduceRequest request;
-    request.entries.push_back(EntryOfBatch("t", 0, builder.Build(Codec::kZstd, {}, kSideHeaderBytes).value()));
-    const std::size_t before = outcomes_.all.size();
-    ASSERT_EQ(produce_->Produce(stream, std::move(request)), absl::OkStatus());
-    ASSERT_TRUE(RunUntil([&] { return outcomes_.all.size() > before; }));
-    ASSERT_TRUE(outcomes_.all.back().failures.empty());
+    PairsFixture::SetUp();
+    for (int i = 0; i < 5; ++i) Append(0, kNowMs + 200 * i);
   }
   // Of t: from a time to an offset.
   CreateReplayRequest Asked(std::int64_t from_ms, std::int64_t to) {
@@ -45,8 +29,6 @@ class ReplayPlanTest : public HandlerFixture {
   }
   StatusOr<ReplayJob> Plan(const CreateReplayRequest& request) { return PlanReplay(request, *shard_.image(), shard_.table()); }
   TopicPartition At(std::int32_t partition) { return {shard_.Topic("t")->id, PartitionIndex(partition)}; }
-
-  Outcomes outcomes_;
 };
 
 TEST_F(ReplayPlanTest, BothEndsAreOffsetsFromNowOn) {

@@ -2,36 +2,20 @@
 // Where a reset leads to, over a real shard, and which requests are refused whole.
 #include "broker/handlers/control/reset_plan.h"
 
-#include "broker/handlers/handlers_fixture.h"
+#include "broker/handlers/control/pairs_fixture.h"
 
 namespace cordwood::broker {
 namespace {
 
 using cordwood::v1::ResetOffsetsRequest;
 
-class ResetPlanTest : public HandlerFixture {
+class ResetPlanTest : public PairsFixture {
  protected:
   // Ten records in partition 0, two a batch, 100 ms apart; the log begins at 2.
   void SetUp() override {
-    HandlerFixture::SetUp();
+    PairsFixture::SetUp();
     for (int i = 0; i < 5; ++i) Append(0, kNowMs + 200 * i);
     ASSERT_EQ(shard_.driver().RunAndWait([&](ShardTurn& turn) { return turn.StageLogStart(shard_.Replica("t", 0), Offset(2)); }), absl::OkStatus());
-  }
-  void Append(int partition, std::int64_t timestamp_ms) {
-    RecordBatchBuilder builder;
-    for (const int i : {0, 1}) {
-      RecordView record;
-      record.timestamp_ms = timestamp_ms + 100 * i;
-      record.value = "v";
-      builder.Add(record);
-    }
-    auto stream = std::make_shared<ProduceStream>(false, &outcomes_);
-    ProduceRequest request;
-    request.entries.push_back(EntryOfBatch("t", partition, builder.Build(Codec::kZstd, {}, kSideHeaderBytes).value()));
-    const std::size_t before = outcomes_.all.size();
-    ASSERT_EQ(produce_->Produce(stream, std::move(request)), absl::OkStatus());
-    ASSERT_TRUE(RunUntil([&] { return outcomes_.all.size() > before; }));
-    ASSERT_TRUE(outcomes_.all.back().failures.empty());
   }
   void Committed(int partition, std::int64_t offset) {
     FetchedOffset fetched;
@@ -61,7 +45,6 @@ class ResetPlanTest : public HandlerFixture {
     return std::to_string(answer.after()) + (answer.timestamp_ms() < 0 ? "" : " +" + std::to_string(answer.timestamp_ms() - kNowMs));
   }
 
-  Outcomes outcomes_;
   FetchedOffsets committed_;
   ResetOffsetsRequest request_;
 };
