@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a broker answers, as the client takes it apart: against the generated parser, and through the reader's state machine.
-#include <google/protobuf/stubs/logging.h>
 
 #include <string>
 #include <vector>
@@ -11,6 +10,7 @@
 #include "storage/record/record_batch.h"
 #include "storage/record/record_reader.h"
 #include "tests/fuzz/fuzz_input.h"
+#include "tests/fuzz/quiet_protobuf.h"
 
 namespace cordwood::testing {
 namespace {
@@ -121,8 +121,7 @@ class Reader {
 int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
   using namespace cordwood;
   using namespace cordwood::testing;
-  static const auto quiet = google::protobuf::SetLogHandler(nullptr);
-  static_cast<void>(quiet);
+  QuietProtobuf();
   FuzzInput in(bytes, size);
   Reader reader;
   while (!in.done()) {

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a coordinator says to a member of a group: through the member's state machine, between what its application does.
-#include <google/protobuf/stubs/logging.h>
 
 #include <set>
 #include <string>
@@ -10,6 +9,7 @@
 #include "client/internal/group/member_core.h"
 #include "storage/base/check.h"
 #include "tests/fuzz/fuzz_input.h"
+#include "tests/fuzz/quiet_protobuf.h"
 
 namespace cordwood::testing {
 namespace {
@@ -146,8 +146,7 @@ class Application {
 int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
   using namespace cordwood;
   using namespace cordwood::testing;
-  static const auto quiet = google::protobuf::SetLogHandler(nullptr);
-  static_cast<void>(quiet);
+  QuietProtobuf();
   FuzzInput in(bytes, size);
   Application application;
   while (!in.done()) {

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a broker answers to a producer, in any order with what else befalls it: every batch is completed once, in order.
-#include <google/protobuf/stubs/logging.h>
 
 #include <deque>
 #include <limits>
@@ -15,6 +14,7 @@
 #include "storage/base/check.h"
 #include "storage/record/record_batch.h"
 #include "tests/fuzz/fuzz_input.h"
+#include "tests/fuzz/quiet_protobuf.h"
 
 namespace cordwood::testing {
 namespace {
@@ -200,8 +200,7 @@ class Producer {
 int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
   using namespace cordwood;
   using namespace cordwood::testing;
-  static const auto quiet = google::protobuf::SetLogHandler(nullptr);
-  static_cast<void>(quiet);
+  QuietProtobuf();
   FuzzInput in(bytes, size);
   const std::uint8_t how = in.Byte();
   const client::Acks acks = how % 8 == 7 ? client::Acks::kNone : client::Acks::kAll;

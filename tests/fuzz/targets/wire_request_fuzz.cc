@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // ProduceRequest and FetchRequest as the doors read them, against the generated parser; and decoded records on their way out.
-#include <google/protobuf/stubs/logging.h>
 #include <grpcpp/support/byte_buffer.h>
 
 #include <string>
@@ -12,6 +11,7 @@
 #include "storage/log/side_header.h"
 #include "tests/fuzz/batch_checks.h"
 #include "tests/fuzz/fuzz_input.h"
+#include "tests/fuzz/quiet_protobuf.h"
 
 namespace cordwood::testing {
 namespace {
@@ -110,8 +110,7 @@ void CheckEncoded(FuzzInput* in) {
 
 int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
   using namespace cordwood::testing;
-  static const auto quiet = google::protobuf::SetLogHandler(nullptr);  // as in the broker
-  static_cast<void>(quiet);
+  QuietProtobuf();
   FuzzInput in(bytes, size);
   const std::uint8_t which = in.Byte();
   const std::size_t slice_bytes = 1 + which / 3;
