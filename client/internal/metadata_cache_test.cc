@@ -2,8 +2,6 @@
 // How long the brokers are asked, seen from gRPC servers in this process.
 #include "client/internal/metadata_cache.h"
 
-#include <grpcpp/server.h>
-#include <grpcpp/server_builder.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -15,6 +13,7 @@
 #include <thread>
 #include <vector>
 
+#include "client/internal/testing/loopback_server.h"
 #include "cordwood/v1/log.grpc.pb.h"
 
 namespace cordwood::client {
@@ -42,17 +41,8 @@ class SlowRefusal final : public v1::Log::Service {
 
 class MetadataCacheTest : public ::testing::Test {
  protected:
-  MetadataCacheTest() : first_(Serve(&first_log_)), second_(Serve(&second_log_)) {}
+  MetadataCacheTest() : first_(ServeOnLoopback(&first_log_, &addresses_)), second_(ServeOnLoopback(&second_log_, &addresses_)) {}
 
-  std::unique_ptr<grpc::Server> Serve(SlowRefusal* log) {
-    grpc::ServerBuilder builder;
-    int port = 0;
-    builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
-    builder.RegisterService(log);
-    std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
-    addresses_.push_back("127.0.0.1:" + std::to_string(port));
-    return server;
-  }
   void ExpectTheSecondIsAskedForWhatIsLeft() const {
     EXPECT_EQ(first_log_.calls, 1);
     EXPECT_EQ(second_log_.calls, 1);

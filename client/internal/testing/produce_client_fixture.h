@@ -3,8 +3,6 @@
 #pragma once
 
 #include <gtest/gtest.h>
-#include <grpcpp/server.h>
-#include <grpcpp/server_builder.h>
 
 #include <atomic>
 #include <chrono>
@@ -17,6 +15,7 @@
 #include <vector>
 
 #include "client/internal/produce_client.h"
+#include "client/internal/testing/loopback_server.h"
 #include "cordwood/v1/log.grpc.pb.h"
 #include "storage/record/record_batch.h"
 
@@ -126,12 +125,7 @@ class ProduceClientTest : public ::testing::Test {
 
   // Its address is the last that is tried.
   std::unique_ptr<grpc::Server> Serve(TalkingLog* log) {
-    grpc::ServerBuilder builder;
-    int port = 0;
-    builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
-    builder.RegisterService(log);
-    std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
-    addresses_.push_back("127.0.0.1:" + std::to_string(port));
+    std::unique_ptr<grpc::Server> server = ServeOnLoopback(log, &addresses_);
     connection_ = std::make_unique<BrokerConnection>(addresses_);
     metadata_ = std::make_unique<MetadataCache>(*connection_);
     return server;
