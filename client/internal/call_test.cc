@@ -3,8 +3,6 @@
 #include "client/internal/call.h"
 
 #include <gtest/gtest.h>
-#include <grpcpp/server.h>
-#include <grpcpp/server_builder.h>
 
 #include <atomic>
 #include <memory>
@@ -12,6 +10,7 @@
 #include <vector>
 
 #include "client/internal/broker_connection.h"
+#include "client/internal/testing/loopback_server.h"
 #include "cordwood/v1/log.grpc.pb.h"
 
 namespace cordwood::client {
@@ -48,12 +47,9 @@ class Echo final : public v1::Log::Service {
 class CallTest : public ::testing::Test {
  protected:
   CallTest() {
-    grpc::ServerBuilder builder;
-    int port = 0;
-    builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
-    builder.RegisterService(&echo_);
-    server_ = builder.BuildAndStart();
-    connection_ = std::make_unique<BrokerConnection>(std::vector<std::string>{"127.0.0.1:" + std::to_string(port)});
+    std::vector<std::string> addresses;
+    server_ = ServeOnLoopback(&echo_, &addresses);
+    connection_ = std::make_unique<BrokerConnection>(addresses);
   }
   ~CallTest() override { server_->Shutdown(std::chrono::system_clock::now()); }
 

@@ -3,14 +3,13 @@
 #include "client/internal/fetch_client.h"
 
 #include <gtest/gtest.h>
-#include <grpcpp/server.h>
-#include <grpcpp/server_builder.h>
 
 #include <chrono>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "client/internal/testing/loopback_server.h"
 #include "cordwood/v1/log.grpc.pb.h"
 
 namespace cordwood::client {
@@ -41,12 +40,9 @@ class RefusingLog final : public v1::Log::Service {
 class FetchClientTest : public ::testing::Test {
  protected:
   FetchClientTest() {
-    grpc::ServerBuilder builder;
-    int port = 0;
-    builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
-    builder.RegisterService(&log_);
-    server_ = builder.BuildAndStart();
-    connection_ = std::make_unique<BrokerConnection>(std::vector<std::string>{"127.0.0.1:" + std::to_string(port)});
+    std::vector<std::string> addresses;
+    server_ = ServeOnLoopback(&log_, &addresses);
+    connection_ = std::make_unique<BrokerConnection>(addresses);
   }
   ~FetchClientTest() override { server_->Shutdown(std::chrono::system_clock::now()); }
 
