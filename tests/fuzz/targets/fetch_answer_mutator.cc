@@ -60,16 +60,6 @@ std::size_t LLVMFuzzerCustomMutator(std::uint8_t* bytes, std::size_t size, std::
   std::minstd_rand random(seed);
   FuzzInput in(bytes, size);
   std::vector<Event> events = Split(&in);
-  std::vector<std::size_t> answers;
-  for (std::size_t i = 0; i < events.size(); ++i) {
-    if (events[i].answer) answers.push_back(i);
-  }
-  if (answers.empty()) return LLVMFuzzerMutate(bytes, size, size_max);
-  const std::size_t chosen = answers[random() % answers.size()];
-  if (random() % 8 == 0) events.insert(events.begin() + static_cast<std::ptrdiff_t>(random() % events.size()), events[chosen]);
-  v1::FetchResponse response;
-  if (!response.ParsePartialFromString(events[chosen].message)) response.Clear();
-  MutateMessage(&response, &random);
-  events[chosen].message = response.SerializePartialAsString();
+  if (!MutateOneOf<v1::FetchResponse>(&events, [](const Event& event) { return event.answer; }, &random)) return LLVMFuzzerMutate(bytes, size, size_max);
   return Deliver(Joined(events), bytes, size_max);
 }

@@ -53,16 +53,6 @@ std::size_t LLVMFuzzerCustomMutator(std::uint8_t* bytes, std::size_t size, std::
   std::minstd_rand random(seed);
   FuzzInput in(bytes, size);
   std::vector<Step> steps = Split(&in);
-  std::vector<std::size_t> messages;
-  for (std::size_t i = 0; i < steps.size(); ++i) {
-    if (steps[i].is_message()) messages.push_back(i);
-  }
-  if (messages.empty()) return LLVMFuzzerMutate(bytes, size, size_max);
-  const std::size_t chosen = messages[random() % messages.size()];
-  if (random() % 8 == 0) steps.insert(steps.begin() + static_cast<std::ptrdiff_t>(random() % steps.size()), Step(steps[chosen]));
-  v1::CoordinatorMessage message;
-  if (!message.ParsePartialFromString(steps[chosen].message)) message.Clear();
-  MutateMessage(&message, &random);
-  steps[chosen].message = message.SerializePartialAsString();
+  if (!MutateOneOf<v1::CoordinatorMessage>(&steps, [](const Step& step) { return step.is_message(); }, &random)) return LLVMFuzzerMutate(bytes, size, size_max);
   return Deliver(Joined(steps), bytes, size_max);
 }
