@@ -88,7 +88,10 @@ StatusOr<cordwood::v1::ResetOffsetsResponse> GroupAdminHandler::ResetOffsets(con
   const Awaited<StatusOr<FetchedOffsets>> fetched;
   groups_.Fetch(request.group(), AskedOffsets(), [fetched](StatusOr<FetchedOffsets> offsets) { fetched.Set(std::move(offsets)); });
   CORDWOOD_ASSIGN_OR_RETURN(const FetchedOffsets committed, fetched.Wait());
-  CORDWOOD_ASSIGN_OR_RETURN(ResetPlan plan, PlanReset(request, committed, *image_(), table_));
+  const Awaited<std::optional<ReplayJob>> looked;
+  groups_.Look(request.group(), [looked](StatusOr<GroupView> view) { looked.Set(view.ok() ? view->core.state().replay() : std::nullopt); });  // unknown: none yet
+  const std::optional<ReplayJob> replay = looked.Wait();
+  CORDWOOD_ASSIGN_OR_RETURN(ResetPlan plan, PlanReset(request, committed, replay.has_value() ? &*replay : nullptr, *image_(), table_));
   if (request.dry_run()) return std::move(plan.response);
   const Awaited<StatusOr<ResetOutcome>> done;
   const bool may_wait = resets_waiting_.fetch_add(1) < kResetsWaitingMax;

@@ -39,7 +39,7 @@ StatusOr<ResetPlan> PlanEnds(const CreateReplayRequest& request, const ReplayPos
     *target.mutable_partitions() = range.partitions();
     SetPosition((range.*position)(), &target);
   }
-  return PlanReset(ends, {}, image, table);
+  return PlanReset(ends, {}, nullptr, image, table);
 }
 
 Status CheckPace(const CreateReplayRequest& request) {

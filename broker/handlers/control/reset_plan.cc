@@ -45,18 +45,28 @@ Status CheckTarget(const Target& target) {
   return refuse(Reason::kInvalidRequest, "a target needs start, end, offset, timestamp_ms, before_end or shift");
 }
 
-Status AddPlaces(const Target& target, const ClusterImage& image, const PartitionTable& table, Places* places) {
+bool Reads(const ReplayJob* replay, const TopicId& topic, std::int32_t partition) {
+  return replay == nullptr || replay->RangeAt({topic, PartitionIndex(partition)}) != nullptr;
+}
+
+Status AddPlaces(const Target& target, const ReplayJob* replay, const ClusterImage& image, const PartitionTable& table, Places* places) {
   CORDWOOD_RETURN_IF_ERROR(CheckTarget(target));
   const ClusterImage::TopicPtr topic = image.FindTopic(std::string_view(target.topic()));
   if (topic == nullptr) return image.UnknownTopicAndNearest(target.topic());
   std::vector<std::int32_t> partitions(target.partitions().begin(), target.partitions().end());
-  for (std::int32_t i = 0; target.partitions().empty() && i < topic->partition_count; ++i) partitions.push_back(i);
+  for (std::int32_t i = 0; target.partitions().empty() && i < topic->partition_count; ++i) {
+    if (Reads(replay, topic->id, i)) partitions.push_back(i);
+  }
+  if (partitions.empty()) return Error(Reason::kInvalidRequest, "topic " + target.topic() + ": the replay job does not read it");
   for (const std::int32_t partition : partitions) {
     if (partition < 0) return Error(Reason::kInvalidRequest, "topic " + target.topic() + ": partition " + std::to_string(partition) + " is below 0");
     cordwood::v1::PartitionName name;
     name.set_topic(target.topic());
     name.set_partition(partition);
     CORDWOOD_ASSIGN_OR_RETURN(BoundPartition bound, FindPartition(name, image, table));
+    if (!Reads(replay, topic->id, partition)) {
+      return Error(Reason::kInvalidRequest, NameOf({target.topic(), partition}) + ": the replay job does not read it");
+    }
     const auto [place, is_new] = places->try_emplace({topic->name, partition}, Place{&target, !target.partitions().empty(), std::move(bound)});
     if (!is_new) return Error(Reason::kInvalidRequest, NameOf(place->first) + " is named twice");
     if (places->size() > kResetPartitionsMax) {
@@ -71,10 +81,11 @@ struct Found {
   std::int64_t timestamp_ms = kNoTimestampMs;
 };
 
-StatusOr<Found> FindPlace(const Target& target, const ReplicaHandle& replica, std::optional<Offset> committed) {
+// `range`: of a replay job, else nullptr.
+StatusOr<Found> FindPlace(const Target& target, const ReplicaHandle& replica, const ReplayRange* range, std::optional<Offset> committed) {
   CORDWOOD_ASSIGN_OR_RETURN(const ReplicaSnapshot snapshot, ReadableSnapshot(replica));
-  const Offset start = snapshot.log_start;
-  const Offset end = snapshot.high_watermark;
+  const Offset end = range == nullptr ? snapshot.high_watermark : std::min(range->to, snapshot.high_watermark);
+  const Offset start = range == nullptr ? snapshot.log_start : std::min(std::max(range->from, snapshot.log_start), end);
   Found found{end, kNoTimestampMs};
   switch (target.to_case()) {
     case Target::kStart: found.offset = start; break;
@@ -110,10 +121,11 @@ void AddEntry(const Place& place, const TopicPartition& at, const Found& found, 
 
 }  // namespace
 
-StatusOr<ResetPlan> PlanReset(const cordwood::v1::ResetOffsetsRequest& request, const FetchedOffsets& committed, const ClusterImage& image, const PartitionTable& table) {
+StatusOr<ResetPlan> PlanReset(const cordwood::v1::ResetOffsetsRequest& request, const FetchedOffsets& committed, const ReplayJob* replay, const ClusterImage& image,
+                              const PartitionTable& table) {
   if (request.targets().empty()) return Error(Reason::kInvalidRequest, "nothing to reset: no target is named");
   Places places;
-  for (const Target& target : request.targets()) CORDWOOD_RETURN_IF_ERROR(AddPlaces(target, image, table, &places));
+  for (const Target& target : request.targets()) CORDWOOD_RETURN_IF_ERROR(AddPlaces(target, replay, image, table, &places));
   std::vector<ReplicaHandlePtr> replicas;
   for (const auto& [name, place] : places) replicas.push_back(place.partition.replica);
   OpenUnopened(replicas);
@@ -129,7 +141,7 @@ StatusOr<ResetPlan> PlanReset(const cordwood::v1::ResetOffsetsRequest& request, 
       return Error(Reason::kInvalidRequest, NameOf(name) + ": group " + request.group() + " has committed nothing there that could be shifted");
     }
     const std::optional<Offset> offset = before == known.end() ? std::nullopt : std::optional(before->second->offset);
-    const StatusOr<Found> found = FindPlace(*place.target, *place.partition.replica, offset);
+    const StatusOr<Found> found = FindPlace(*place.target, *place.partition.replica, replay == nullptr ? nullptr : replay->RangeAt(at), offset);
     if (!found.ok()) return Annotate(found.status(), NameOf(name));
     AddEntry(place, at, *found, offset, &plan);
     plan.response.mutable_answers()->rbegin()->set_position_epoch(before == known.end() ? 0 : before->second->position_epoch.value());

@@ -32,7 +32,7 @@ class ResetPlanTest : public PairsFixture {
   }
   StatusOr<ResetPlan> Plan() {
     request_.set_group("g");
-    return PlanReset(request_, committed_, *shard_.image(), shard_.table());
+    return PlanReset(request_, committed_, replay_.has_value() ? &*replay_ : nullptr, *shard_.image(), shard_.table());
   }
   // Where partition 0 is put, and the time of the record there after kNowMs.
   std::string To(const std::function<void(ResetOffsetsRequest::Target&)>& to) {
@@ -46,6 +46,7 @@ class ResetPlanTest : public PairsFixture {
   }
 
   FetchedOffsets committed_;
+  std::optional<ReplayJob> replay_;
   ResetOffsetsRequest request_;
 };
 
@@ -122,6 +123,40 @@ TEST_F(ResetPlanTest, ATargetWithoutAPositionAndARequestWithoutATargetAreRefused
   EXPECT_THAT(Plan().status(), FailsWith(Reason::kInvalidRequest));
   Ask();
   EXPECT_THAT(Plan().status(), FailsWith(Reason::kInvalidRequest));
+}
+
+TEST_F(ResetPlanTest, AReplayJobsLogIsItsRange) {
+  replay_.emplace().ranges[{shard_.Topic("t")->id, PartitionIndex(0)}] = {Offset(4), Offset(8), 0};
+  Committed(0, 5);
+  EXPECT_EQ(To([](auto& target) { target.set_start(true); }), "4 +400");
+  EXPECT_EQ(To([](auto& target) { target.set_end(true); }), "8");
+  EXPECT_EQ(To([](auto& target) { target.set_offset(99); }), "8");
+  EXPECT_EQ(To([](auto& target) { target.set_before_end(1); }), "7 +700");
+  EXPECT_EQ(To([](auto& target) { target.set_shift(-3); }), "4 +400");
+  EXPECT_EQ(To([](auto& target) { target.set_timestamp_ms(kNowMs + 600); }), "6 +600");
+  EXPECT_EQ(To([](auto& target) { target.set_timestamp_ms(kNowMs + 900); }), "8");
+}
+
+TEST_F(ResetPlanTest, WhatWasDeletedOfAReplayJobsRangeIsNotGoneBackTo) {
+  replay_.emplace().ranges[{shard_.Topic("t")->id, PartitionIndex(0)}] = {Offset(0), Offset(8), 2};
+  EXPECT_EQ(To([](auto& target) { target.set_start(true); }), "2 +200");
+  replay_->ranges.begin()->second.to = Offset(1);
+  EXPECT_EQ(To([](auto& target) { target.set_start(true); }), "1");
+}
+
+TEST_F(ResetPlanTest, AWholeTopicOfAReplayJobIsWhatItReads) {
+  replay_.emplace().ranges[{shard_.Topic("t")->id, PartitionIndex(0)}] = {Offset(4), Offset(8), 0};
+  Ask({}).set_start(true);
+  const auto plan = Plan();
+  ASSERT_TRUE(plan.ok()) << plan.status();
+  EXPECT_EQ(plan->entries.size(), 1u);
+  request_.Clear();
+  Ask({1}).set_start(true);
+  EXPECT_EQ(MessageOf(Plan().status()), "t/1: the replay job does not read it");
+  replay_->ranges.clear();
+  request_.Clear();
+  Ask({}).set_start(true);
+  EXPECT_EQ(MessageOf(Plan().status()), "topic t: the replay job does not read it");
 }
 
 }  // namespace
