@@ -13,6 +13,7 @@
 
 #include "broker/grpc/log_doors_fixture.h"
 #include "cordwood/v1/log.pb.h"
+#include "storage/base/mutex.h"
 #include "tests/support/wait_until.h"
 
 namespace cordwood::broker {
@@ -57,7 +58,10 @@ class CallStatesTest : public LogDoorsFixture {
     client_thread_ = std::thread([this] {
       void* tag = nullptr;
       bool ok = false;
-      while (queue_.Next(&tag, &ok)) ++static_cast<ClientCall*>(tag)->events;
+      while (queue_.Next(&tag, &ok)) {
+        MutexLock lock(mu_);
+        ++static_cast<ClientCall*>(tag)->events;
+      }
     });
   }
   void TearDown() override {
@@ -69,7 +73,10 @@ class CallStatesTest : public LogDoorsFixture {
   }
 
   ClientCall& Open(const std::string& method) {
-    calls_.push_back(std::make_unique<ClientCall>());
+    {
+      MutexLock lock(mu_);
+      calls_.push_back(std::make_unique<ClientCall>());
+    }
     ClientCall& call = *calls_.back();
     call.stream = stubs_[calls_.size() % stubs_.size()]->PrepareCall(&call.context, "/cordwood.v1.Log/" + method, &queue_);
     call.stream->StartCall(call.Tag());
@@ -108,6 +115,7 @@ class CallStatesTest : public LogDoorsFixture {
     return testing::WaitUntil([&] { return OpenCalls() == count; }, absl::Seconds(60));
   }
 
+  Mutex mu_;  // a call is made before its events come: the queue hides that from ThreadSanitizer
   grpc::CompletionQueue queue_;
   std::vector<std::unique_ptr<grpc::GenericStub>> stubs_;
   std::deque<std::unique_ptr<ClientCall>> calls_;

@@ -258,7 +258,7 @@ TEST_F(CallTest, AFetchCallDiesAboveItsRequestLimit) {
 }
 
 TEST_F(CallTest, ADeadlineEndsAHeldCall) {
-  RawClient client(port_, "/t/Unary", 50);
+  RawClient client(port_, "/t/Unary", 500);
   client.Write("hold");
   EXPECT_EQ(client.Read(), "<end>");
   EXPECT_EQ(client.Finish().error_code(), grpc::StatusCode::DEADLINE_EXCEEDED);
@@ -274,7 +274,7 @@ TEST_F(SpentBudgetTest, ACallThatWaitsForTheBudgetEndsAtItsDeadline) {
   RawClient holder(port_, "/t/Stream");
   ASSERT_TRUE(holder.Write("hold" + std::string(5 << 20, 'x')));
   ASSERT_TRUE(testing::WaitUntil([&] { return budget_.free_bytes() < -kLeaseStepBytes; }));
-  RawClient waiting(port_, "/t/Stream", 200);
+  RawClient waiting(port_, "/t/Stream", 500);
   ASSERT_TRUE(waiting.Write("never read"));
   EXPECT_EQ(waiting.Finish().error_code(), grpc::StatusCode::DEADLINE_EXCEEDED);
   EXPECT_TRUE(Ended(1));

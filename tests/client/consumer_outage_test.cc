@@ -24,8 +24,8 @@ TEST_F(ConsumerOutageTest, NothingIsLostOrDoubledThroughKillsWhileAProducerWrite
   Outcomes outcomes;
   std::atomic<int> sent = 0;
   std::atomic<std::int64_t> next = 0;
+  Producer producer = NewProducer();
   std::thread writer([&] {
-    Producer producer = NewProducer();
     for (; sent < kRecords; ++sent) {
       const std::string value = std::to_string(sent);
       producer.Send("t", Value(value), outcomes.Of(value));
