@@ -374,7 +374,7 @@ class History {
         Work(*process);
         for (int n = 0; n < 30 && process->stream != 0; ++n) Deliver(process->stream);
         const std::size_t count = processes_.size();
-        for (int n = 0; n < 30 && process->stream != 0 && processes_.size() == count; ++n) Hear(*process, false);
+        for (int n = 0; n < 30 && processes_.size() == count && process->stream != 0; ++n) Hear(*process, false);
       }
       if (processes_.empty()) Start();
       Check();
