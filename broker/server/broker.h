@@ -8,6 +8,7 @@
 #include "absl/time/time.h"
 #include "broker/server/config/config_loader.h"
 #include "broker/server/config/config_schema.h"
+#include "broker/server/config/host_port.h"
 #include "storage/base/reason.h"
 
 namespace cordwood::broker {

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <string>
 
-#include "broker/server/config/config_schema.h"
+#include "broker/server/config/host_port.h"
 #include "storage/base/reason.h"
 
 namespace cordwood::broker {

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <utility>
 
+#include "broker/server/config/host_port.h"
 #include "storage/base/names.h"
 
 namespace cordwood::broker {

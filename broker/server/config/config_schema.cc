@@ -7,6 +7,7 @@
 #include <charconv>
 #include <vector>
 
+#include "broker/server/config/host_port.h"
 #include "storage/base/names.h"
 
 namespace cordwood::broker {
@@ -101,29 +102,6 @@ bool FitsOnALine(std::string_view value) {
 }
 
 }  // namespace
-
-std::string HostPort::ToString() const {
-  const bool brackets = host.find(':') != std::string::npos;
-  return (brackets ? "[" + host + "]" : host) + ":" + std::to_string(port);
-}
-
-std::optional<HostPort> ParseHostPort(std::string_view text) {
-  const std::size_t colon = text.rfind(':');
-  if (colon == std::string_view::npos || colon == 0) return std::nullopt;
-  std::string_view host = text.substr(0, colon);
-  const std::string_view digits = text.substr(colon + 1);
-  if (host.size() > 2 && host.front() == '[' && host.back() == ']') {
-    host = host.substr(1, host.size() - 2);
-  } else if (host.find_first_of("[]:/ ") != std::string_view::npos) {
-    return std::nullopt;
-  }
-  std::uint16_t port = 0;
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), port);
-  if (error != std::errc() || end != digits.data() + digits.size()) return std::nullopt;
-  return HostPort{std::string(host), port};
-}
-
-bool IsLoopback(std::string_view host) { return host == "localhost" || host == "::1" || host.starts_with("127."); }
 
 std::string ConfigKey::EnvironmentName() const {
   std::string result = "CORDWOOD_";

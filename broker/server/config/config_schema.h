@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -70,16 +69,6 @@ struct BrokerConfig {
 
   std::int64_t shutdown_timeout_ms = 0;
 };
-
-// HOST:PORT, [IPv6]:PORT.
-struct HostPort {
-  std::string host;  // without brackets
-  std::uint16_t port = 0;
-  std::string ToString() const;
-};
-std::optional<HostPort> ParseHostPort(std::string_view text);
-// 127.0.0.0/8, ::1, localhost.
-bool IsLoopback(std::string_view host);
 
 struct ConfigKey {
   using Text = std::string BrokerConfig::*;

@@ -8,6 +8,7 @@
 #include "broker/metadata/topic_config.h"
 #include "broker/server/command_line.h"
 #include "broker/server/config/config_loader.h"
+#include "broker/server/config/host_port.h"
 #include "storage/base/check.h"
 #include "storage/base/names.h"
 #include "tests/fuzz/fuzz_input.h"
