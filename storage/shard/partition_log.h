@@ -50,6 +50,7 @@ class PartitionLog {
                                      bool log_append_time);
 
   // The log starts at `start` from now on; what lies below is no longer served. log_start <= start <= written_end, else OFFSET_OUT_OF_RANGE.
+  // KAFKA_STORAGE_ERROR, CORRUPT_MESSAGE: the index or a batch on the way cannot be read; nothing is staged.
   Status StageLogStart(WriteGroup& group, Offset start);
   // Deletes the batches and index entries that lie wholly below the committed log start. True if there was anything.
   bool StageDropBelowStart(WriteGroup& group);

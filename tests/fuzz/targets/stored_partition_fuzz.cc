@@ -175,7 +175,7 @@ class Partition {
     WriteGroup group;
     const Offset start(in_.Flag() ? in_.Number() : log_->log_start().value() + static_cast<std::int64_t>(in_.Below(4)));
     const Status staged = log_->StageLogStart(group, start);
-    CORDWOOD_CHECK(staged.ok() || ReasonOf(staged) == Reason::kOffsetOutOfRange);
+    CORDWOOD_CHECK(staged.ok() || ReasonOf(staged) == Reason::kOffsetOutOfRange || (damaged_ && IsRefusal(staged)));
     Commit(group);
     if (log_->StageDropBelowStart(group)) Commit(group);
   }
