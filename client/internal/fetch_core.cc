@@ -166,9 +166,8 @@ Status FetchCore::TakeBatches(Partition* partition, std::string_view batches, Of
     CORDWOOD_ASSIGN_OR_RETURN(const RecordBatchView batch, RecordBatchView::TakeFirst(&batches));
     CORDWOOD_RETURN_IF_ERROR(batch.CheckCrc());
     const bool cleaned = batch.base_offset() > next && batch.base_offset() < cleaned_to;
-    if (!cleaned && (batch.base_offset() > next || batch.end_offset() <= next || (!first && batch.base_offset() != next))) {
-      return Hole(next, batch.base_offset());
-    }
+    const bool follows = cleaned || (batch.base_offset() <= next && (first || batch.base_offset() == next));
+    if (!follows || batch.end_offset() <= std::max(next, batch.base_offset())) return Hole(next, batch.base_offset());
     next = batch.end_offset();
     partition->last_epoch = batch.leader_epoch();
   }
