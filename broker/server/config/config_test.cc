@@ -178,6 +178,7 @@ TEST(ConfigLoaderTest, TextThatNoFileCouldHoldIsRefusedWhereverItComesFrom) {
   for (const char* value : {"r1 # of two", "#r1", " r1", "r1\t", "r1\nstorage.shards = 2", "r1\r"}) {
     EXPECT_THAT(RefusalOf("broker.rack", value), HasSubstr("broker.rack: must be what a line of a configuration file can hold")) << value;
   }
+  EXPECT_THAT(RefusalOf("listeners", "[ #]:1"), HasSubstr("must be HOST:PORT"));
   for (const char* value : {"", "r#1", "row 1"}) EXPECT_EQ(RefusalOf("broker.rack", value), "accepted") << value;
 }
 
