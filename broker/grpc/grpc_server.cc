@@ -38,7 +38,7 @@ GrpcServer::~GrpcServer() = default;
 
 Status GrpcServer::Start(const GrpcServerOptions& options, NetworkThreads& threads) {
   RegisterPlugins(options.channelz);
-  CORDWOOD_ASSIGN_OR_RETURN(TcpListeners listeners, TcpListeners::Open(options.address));
+  CORDWOOD_ASSIGN_OR_RETURN(TcpListeners listeners, TcpListeners::Open(options.host, options.port));
   grpc::ServerBuilder builder;
   // We accept, gRPC serves: it has no limit of connections.
   std::shared_ptr<grpc::experimental::ExternalConnectionAcceptor> accepted = builder.experimental().AddExternalConnectionAcceptor(

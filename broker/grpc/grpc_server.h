@@ -21,7 +21,8 @@ class Server;
 namespace cordwood::broker {
 
 struct GrpcServerOptions {
-  std::string address;       // HOST:PORT
+  std::string host;          // to listen on: a name or an address, without brackets
+  std::uint16_t port = 0;    // 0: a free one
   ConnectionLimits connections;
   int connection_calls_max = 20'000;  // connection.calls.max: open at a time on one connection; more wait in the client
   // Of what was received and not yet handed over: HTTP/2's windows, messages half arrived. Beyond it streams are reset.

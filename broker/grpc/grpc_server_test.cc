@@ -25,7 +25,7 @@ using ::grpc::health::v1::HealthCheckResponse;
 
 GrpcServerOptions QuickKeepalive() {
   GrpcServerOptions options;
-  options.address = "127.0.0.1:0";
+  options.host = "127.0.0.1";
   options.keepalive = absl::Milliseconds(200);
   options.keepalive_timeout = absl::Seconds(1);
   return options;
@@ -184,10 +184,11 @@ TEST_F(GrpcServerTest, SecondServerOnTheSamePortIsRefused) {
   NetworkThreads network(NetworkOptions(), budget_, Clock::System());
   GrpcServer second({});
   GrpcServerOptions options;
-  options.address = "127.0.0.1:" + std::to_string(server_->port());
+  options.host = "127.0.0.1";
+  options.port = server_->port();
   const Status refused = second.Start(options, network);
   EXPECT_EQ(ReasonOf(refused), Reason::kInvalidConfig);
-  EXPECT_THAT(MessageOf(refused), ::testing::HasSubstr(options.address));
+  EXPECT_THAT(MessageOf(refused), ::testing::HasSubstr("127.0.0.1, port " + std::to_string(server_->port())));
   network.Stop();
 }
 

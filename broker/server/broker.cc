@@ -265,7 +265,8 @@ Status Broker::StartServing() {
   }
   p.grpc = std::make_unique<GrpcServer>(std::move(services));
   GrpcServerOptions options;
-  options.address = grpc_address_.ToString();
+  options.host = grpc_address_.host;
+  options.port = grpc_address_.port;
   options.channelz = config_.channelz;
   // Beside the budget. Twice as much, so that a burst of large requests waits for the budget and is not reset.
   options.receive_bytes_max = 2 * static_cast<std::size_t>(config_.request_budget_bytes);

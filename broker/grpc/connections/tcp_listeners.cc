@@ -9,10 +9,8 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <charconv>
 #include <cstring>
 #include <memory>
-#include <string_view>
 #include <utility>
 
 namespace cordwood::broker {
@@ -84,18 +82,12 @@ Status TcpListeners::Add(const std::string& host, std::uint16_t port) {
   return fds_.empty() ? Error(Reason::kInvalidConfig, why) : absl::OkStatus();
 }
 
-StatusOr<TcpListeners> TcpListeners::Open(const std::string& address) {
-  const std::size_t colon = address.rfind(':');
-  std::string host = address.substr(0, colon);
-  if (host.size() > 2 && host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
-  const std::string_view digits = std::string_view(address).substr(colon == std::string::npos ? address.size() : colon + 1);
-  std::uint16_t port = 0;
-  std::from_chars(digits.data(), digits.data() + digits.size(), port);
+StatusOr<TcpListeners> TcpListeners::Open(const std::string& host, std::uint16_t port) {
   TcpListeners listeners;
   Status status;
   if (host == "0.0.0.0" || host == "::") status = listeners.Add("::", port);
   if (listeners.fds_.empty()) status = listeners.Add(host, port);  // a system without IPv6 too
-  if (!status.ok()) return Error(Reason::kInvalidConfig, "cannot listen on " + address + ": " + MessageOf(status) + "; is another process there?");
+  if (!status.ok()) return Error(Reason::kInvalidConfig, "cannot listen on " + host + ", port " + std::to_string(port) + ": " + MessageOf(status) + "; is another process there?");
   return listeners;
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The sockets that one address means: one as a rule, two for a name with an IPv4 and an IPv6 address.
+// The sockets that a host and a port mean: one as a rule, two for a name with an IPv4 and an IPv6 address.
 #pragma once
 
 #include <cstdint>
@@ -20,9 +20,9 @@ std::uint16_t LocalPort(int fd);
 // Closed with it. Threading: of its owner.
 class TcpListeners {
  public:
-  // `address` is HOST:PORT or [IPv6]:PORT; a wildcard of either family takes both; port 0 a free one. Nobody else may listen there.
-  // INVALID_CONFIG if no socket can.
-  static StatusOr<TcpListeners> Open(const std::string& address);
+  // `host` is a name or an address, an IPv6 one without brackets; a wildcard of either family takes both; port 0 a free one. Nobody else may
+  // listen there. INVALID_CONFIG if no socket can.
+  static StatusOr<TcpListeners> Open(const std::string& host, std::uint16_t port);
   TcpListeners(TcpListeners&& other) noexcept;
   TcpListeners& operator=(TcpListeners&&) = delete;
   ~TcpListeners();

@@ -75,7 +75,7 @@ class ControlCallsTest : public ::testing::Test {
     services.push_back(MakeListedService("t"));
     server_ = std::make_unique<GrpcServer>(std::move(services));
     GrpcServerOptions server;
-    server.address = "127.0.0.1:0";
+    server.host = "127.0.0.1";
     ASSERT_EQ(server_->Start(server, network_), absl::OkStatus());
     calls_->Start();
     network_.Start();
