@@ -160,7 +160,7 @@ void Consumer::State::Group::TakeMoved(const std::vector<MemberPlace>& moved) {
   for (const MemberPlace& place : moved) {
     const auto found = places_.find(NameOf(place));
     if (found == places_.end() || found->second.place.tenure != place.tenure) continue;
-    found->second = Place{.place = place, .unhandled = std::nullopt, .committed = place.offset, .read_epoch = place.leader_epoch, .told = std::nullopt, .announced = true, .placed = place.offset.has_value()};
+    found->second = Place{.place = place, .unhandled = std::nullopt, .committed = place.offset, .read_epoch = place.leader_epoch, .announced = true, .placed = place.offset.has_value()};
     if (!place.offset.has_value()) {
       state_.fetch.Silence({state_.assignment.at(found->first).slot});
       waiting_.push_back(place);
@@ -276,7 +276,7 @@ Result<void> Consumer::State::Group::Assign(const std::vector<std::pair<MemberPl
   for (const auto& [place, offset] : placed) {
     Place& at = places_[NameOf(place)];
     if (at.place.tenure != place.tenure) {
-      at = Place{.place = place, .unhandled = std::nullopt, .committed = place.offset, .read_epoch = place.leader_epoch, .told = std::nullopt};
+      at = Place{.place = place, .unhandled = std::nullopt, .committed = place.offset, .read_epoch = place.leader_epoch};
       // The earliest is found again; what was the latest is committed even before the first record, or a restart would skip what came meanwhile.
       if (!place.offset.has_value() && options_.reset.kind() == Kind::kEarliest) at.committed = offset;
     }

@@ -64,13 +64,15 @@ class Consumer::State::Group {
 
  private:
   using Partitions = std::vector<TopicPartition>;
+  using CommitMade = std::shared_ptr<std::atomic<bool>>;  // of one commit; true: it was answered, and nothing of it refused
   struct Place {
     client::MemberPlace place;
     std::optional<Offset> unhandled;  // the first that the last Poll() gave and nobody marked; nullopt: the position is next
     std::optional<Offset> committed;  // asked for, not always answered
+    CommitMade made = nullptr;        // the commit that asked for it; null: it came from the coordinator
     LeaderEpoch handled_epoch = kNoLeaderEpoch;  // of the record before `unhandled`
     LeaderEpoch read_epoch = kNoLeaderEpoch;     // of the one before the position
-    std::optional<Offset> told;       // the position that the coordinator knows
+    std::optional<Offset> told = std::nullopt;  // the position that the coordinator knows
     bool announced = false;           // on_assigned was called
     bool placed = true;               // false: where it begins is not known, its position means nothing
     bool ended = false;               // of a replay job: all of it was read
@@ -116,8 +118,8 @@ class Consumer::State::Group {
   // What automatic commits would say; nullopt: nothing new.
   std::optional<Offset> CommittableOf(const TopicPartition& partition, const Place& place) const;
   // `leader_epoch` as the user says; kNoLeaderEpoch: as it was read, where that is known.
-  client::MemberCommitEntry EntryOf(const TopicPartition& partition, Place* place, Offset offset, LeaderEpoch leader_epoch = kNoLeaderEpoch) const;
-  Future<void> Send(std::vector<client::MemberCommitEntry> entries, Partitions names);
+  client::MemberCommitEntry EntryOf(const TopicPartition& partition, Place* place, Offset offset, const CommitMade& made, LeaderEpoch leader_epoch = kNoLeaderEpoch) const;
+  Future<void> Send(std::vector<client::MemberCommitEntry> entries, Partitions names, CommitMade made);
   void CommitAutomatically(const Partitions* only);  // `only` ascending; nullptr: all
   bool anything_to_commit() const;
   void TellProgress();

@@ -51,8 +51,10 @@ std::optional<Offset> Consumer::State::Group::CommittableOf(const TopicPartition
   return place.committed == offset ? std::nullopt : std::optional(offset);
 }
 
-client::MemberCommitEntry Consumer::State::Group::EntryOf(const TopicPartition& partition, Place* place, Offset offset, LeaderEpoch leader_epoch) const {
+client::MemberCommitEntry Consumer::State::Group::EntryOf(const TopicPartition& partition, Place* place, Offset offset, const CommitMade& made,
+                                                          LeaderEpoch leader_epoch) const {
   place->committed = offset;
+  place->made = made;
   if (leader_epoch == kNoLeaderEpoch && offset == place->unhandled) {
     leader_epoch = place->handled_epoch;
   } else if (leader_epoch == kNoLeaderEpoch && offset == PositionOf(partition, *place)) {
@@ -79,40 +81,43 @@ void Consumer::State::Group::Mark(const ConsumerRecord& record) {
 Future<void> Consumer::State::Group::Commit() {
   std::vector<client::MemberCommitEntry> entries;
   Partitions names;
+  const auto made = std::make_shared<std::atomic<bool>>(false);
   for (auto& [partition, place] : places_) {
     place.unhandled.reset();
+    if (place.made != nullptr && !*place.made) place.committed.reset();  // not answered yet, or refused: only this one's answer says that it is done
     const auto offset = CommittableOf(partition, place);
     if (!offset.has_value()) continue;
-    entries.push_back(EntryOf(partition, &place, *offset));
+    entries.push_back(EntryOf(partition, &place, *offset, made));
     names.push_back(partition);
   }
   unhandled_.clear();
-  return Send(std::move(entries), std::move(names));
+  return Send(std::move(entries), std::move(names), made);
 }
 
 Future<void> Consumer::State::Group::Commit(const std::map<TopicPartition, CommittedOffset>& offsets) {
   std::vector<client::MemberCommitEntry> entries;
   Partitions names;
+  const auto made = std::make_shared<std::atomic<bool>>(false);
   for (const auto& [partition, offset] : offsets) {
     const auto found = places_.find(partition);
     // Without a tenure it is refused as one that is gone.
-    entries.push_back(found == places_.end() ? client::MemberCommitEntry{} : EntryOf(partition, &found->second, Offset(offset.offset), LeaderEpoch(offset.leader_epoch)));
+    entries.push_back(found == places_.end() ? client::MemberCommitEntry{} : EntryOf(partition, &found->second, Offset(offset.offset), made, LeaderEpoch(offset.leader_epoch)));
     entries.back().metadata = offset.metadata;
     names.push_back(partition);
   }
-  return Send(std::move(entries), std::move(names));
+  return Send(std::move(entries), std::move(names), made);
 }
 
-Future<void> Consumer::State::Group::Send(std::vector<client::MemberCommitEntry> entries, Partitions names) {
+Future<void> Consumer::State::Group::Send(std::vector<client::MemberCommitEntry> entries, Partitions names, CommitMade made) {
   const auto promise = std::make_shared<Promise<void>>(thread_);
   Future<void> future = promise->future();
   if (entries.empty()) {
     promise->Set(Result<void>());
     return future;
   }
-  member_.Commit(std::move(entries), [promise, names = std::move(names), automatic = automatic_](const std::vector<Status>& statuses) {
+  member_.Commit(std::move(entries), [promise, names = std::move(names), made = std::move(made), automatic = automatic_](const std::vector<Status>& statuses) {
     const Result<void> result = FirstFailure(statuses, names);
-    if (!result) automatic->failed = true;
+    (result ? *made : automatic->failed) = true;
     promise->Set(result);
   });
   return future;
@@ -125,16 +130,18 @@ void Consumer::State::Group::CommitAutomatically(const Partitions* only) {
     last_commit_ = Now();
   }
   const bool again = automatic_->failed.exchange(false);
+  const auto made = std::make_shared<std::atomic<bool>>(false);
   std::vector<client::MemberCommitEntry> entries;
   for (auto& [partition, place] : places_) {
     if (again) place.committed.reset();  // which of them failed is not known
     if (only != nullptr && !std::binary_search(only->begin(), only->end(), partition)) continue;
-    if (const auto offset = CommittableOf(partition, place)) entries.push_back(EntryOf(partition, &place, *offset));
+    if (const auto offset = CommittableOf(partition, place)) entries.push_back(EntryOf(partition, &place, *offset, made));
   }
   if (entries.empty()) return;
   automatic_->under_way = true;
-  member_.Commit(std::move(entries), [automatic = automatic_](const std::vector<Status>& statuses) {
-    if (std::any_of(statuses.begin(), statuses.end(), [](const Status& status) { return !status.ok(); })) automatic->failed = true;
+  member_.Commit(std::move(entries), [made, automatic = automatic_](const std::vector<Status>& statuses) {
+    const bool failed = std::any_of(statuses.begin(), statuses.end(), [](const Status& status) { return !status.ok(); });
+    (failed ? automatic->failed : *made) = true;
     automatic->under_way = false;
   });
 }

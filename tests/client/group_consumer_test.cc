@@ -319,6 +319,34 @@ TEST_F(GroupConsumerTest, ACommitSaysTheLeaderEpochOfWhatWasRead) {
   EXPECT_EQ(committed(), (CommittedOffset{1, "", 7}));
 }
 
+// What is only asked for is no answer.
+TEST_F(GroupConsumerTest, ACommitOfWhatWasCommittedAndNotAnsweredWaitsForAnAnswer) {
+  Append("t", {"0"});
+  consumer_options_.group.auto_commit = false;
+  client_options_.request_timeout = milliseconds(500);
+  Consumer consumer = Member();
+  EXPECT_EQ(Read(consumer, 1), "0 ");
+  broker_->Pause();
+  EXPECT_EQ(consumer.Commit().error().code(), Errc::kRequestTimedOut);
+  const auto again = consumer.Commit();
+  broker_->Continue();
+  ASSERT_FALSE(again.ok());
+  EXPECT_EQ(again.error().code(), Errc::kRequestTimedOut);
+  EXPECT_TRUE(WaitUntil([&] { return consumer.Commit().ok(); }));
+  client_options_ = {};
+  EXPECT_EQ(CommittedAt(), 1);
+}
+
+TEST_F(GroupConsumerTest, ARefusedCommitIsTriedAgainByTheNext) {
+  Append("t", {"0"});
+  consumer_options_.group.auto_commit = false;
+  Consumer consumer = Member();
+  EXPECT_EQ(Read(consumer, 1), "0 ");
+  ASSERT_FALSE(consumer.Commit({{At(), {1, std::string(4097, 'm')}}}).ok());
+  ASSERT_TRUE(consumer.Commit().ok());
+  EXPECT_EQ(CommittedAt(), 1);
+}
+
 TEST_F(GroupConsumerTest, LargeMetadataIsNotTheEndOfAMember) {
   CreateTopic("wide", 300);
   Consumer consumer = Member({"wide"});
