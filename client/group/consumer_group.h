@@ -10,6 +10,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "client/consumer_state.h"
@@ -72,7 +73,7 @@ class Consumer::State::Group {
     CommitMade made = nullptr;        // the commit that asked for it; null: it came from the coordinator
     LeaderEpoch handled_epoch = kNoLeaderEpoch;  // of the record before `unhandled`
     LeaderEpoch read_epoch = kNoLeaderEpoch;     // of the one before the position
-    std::optional<Offset> told = std::nullopt;  // the position that the coordinator knows
+    std::optional<std::pair<Offset, bool>> told = std::nullopt;  // the position that the coordinator knows, and whether it knows of a pause
     bool announced = false;           // on_assigned was called
     bool placed = true;               // false: where it begins is not known, its position means nothing
     bool ended = false;               // of a replay job: all of it was read

@@ -152,10 +152,10 @@ void Consumer::State::Group::TellProgress() {
   std::vector<client::MemberProgressEntry> progress;
   for (auto& [partition, place] : places_) {
     if (!place.placed) continue;
-    const Offset position = PositionOf(partition, place);
-    if (place.told == position) continue;
-    place.told = position;
-    progress.push_back({place.place.at, position, state_.ahead.paused(state_.assignment.at(partition).slot)});
+    const std::pair stand(PositionOf(partition, place), state_.ahead.paused(state_.assignment.at(partition).slot));
+    if (place.told == stand) continue;
+    place.told = stand;
+    progress.push_back({place.place.at, stand.first, stand.second});
   }
   if (!progress.empty()) member_.Progressed(std::move(progress));
 }

@@ -9,6 +9,7 @@
 #include <thread>
 #include <vector>
 
+#include "cordwood/v1/group_admin.grpc.pb.h"
 #include "tests/client/consumer_fixture.h"
 
 namespace cordwood::testing {
@@ -53,6 +54,17 @@ class GroupConsumerTest : public ConsumerTest {
     Consumer reader = NewConsumer();
     const auto committed = reader.Committed({{topic, partition}}).value();
     return committed[0].has_value() ? std::optional(committed[0]->offset) : std::nullopt;
+  }
+
+  // t-0 as an operator sees it.
+  v1::GroupPartitionDescription Described() {
+    v1::DescribeGroupRequest request;
+    request.set_group("g");
+    v1::DescribeGroupResponse response;
+    grpc::ClientContext context;
+    const grpc::Status status = v1::GroupAdmin::NewStub(client().channel())->DescribeGroup(&context, request, &response);
+    EXPECT_TRUE(status.ok()) << status.error_message();
+    return response.partitions().empty() ? v1::GroupPartitionDescription() : response.partitions(0);
   }
 
   std::multiset<std::string> values_;
@@ -345,6 +357,18 @@ TEST_F(GroupConsumerTest, ARefusedCommitIsTriedAgainByTheNext) {
   ASSERT_FALSE(consumer.Commit({{At(), {1, std::string(4097, 'm')}}}).ok());
   ASSERT_TRUE(consumer.Commit().ok());
   EXPECT_EQ(CommittedAt(), 1);
+}
+
+// Where it stands does not change with it.
+TEST_F(GroupConsumerTest, APauseIsTold) {
+  Append("t", {"0"});
+  Consumer consumer = Member();
+  EXPECT_EQ(Read(consumer, 1), "0 ");
+  ASSERT_TRUE(PollUntil({&consumer}, [&] { return Described().position() == 1; }));
+  consumer.Pause(At());
+  EXPECT_TRUE(PollUntil({&consumer}, [&] { return Described().paused(); }));
+  consumer.Resume(At());
+  EXPECT_TRUE(PollUntil({&consumer}, [&] { return !Described().paused(); }));
 }
 
 TEST_F(GroupConsumerTest, LargeMetadataIsNotTheEndOfAMember) {
