@@ -57,7 +57,10 @@ void MemberCore::Polled(absl::Duration at) {
 }
 
 void MemberCore::Progressed(const GroupPartition& at, Offset position, bool paused) {
-  if (held_.contains(at)) progress_[at] = {position, paused};
+  const auto held = held_.find(at);
+  if (held == held_.end()) return;
+  held->second.progress.emplace(position, paused);
+  progress_[at] = {position, paused};
 }
 
 void MemberCore::Leave() {
@@ -193,6 +196,7 @@ Status MemberCore::Welcome(const v1::Welcome& welcome) {
   welcomed_ = true;
   for (const auto& [at, held] : held_) {
     if (held.state == State::kTaken && !held.moved && held.place.position_epoch > 0) confirm_[at] = held.place.position_epoch;
+    if (held.progress.has_value()) progress_[at] = *held.progress;  // a coordinator that was started again knows of none
   }
   return absl::OkStatus();
 }

@@ -100,6 +100,7 @@ class MemberCore {
     bool moved = false;  // `place` is newer than what the application has
     bool back = false;   // given again while the application gives it up
     std::optional<Offset> committed;  // by us, under place.position_epoch
+    std::optional<std::pair<Offset, bool>> progress;  // as the application said last
   };
   using HeldMap = std::map<GroupPartition, Held>;
   struct PendingCommit {

@@ -278,6 +278,21 @@ TEST_F(MemberCoreTest, ALostStreamIsNotALostMember) {
   EXPECT_THAT(Numbers(core_.TakeChanges().assigned), ElementsAre(2));
 }
 
+TEST_F(MemberCoreTest, WhereItStandsIsSaidAgainToACoordinatorThatMayHaveForgotten) {
+  Settle();
+  core_.Progressed(Place(0).at, Offset(15), true);
+  now_ += absl::Seconds(5);
+  EXPECT_EQ(SentOne().heartbeat().progress_size(), 1);
+  Lost();
+  Open();
+  Welcome(1);
+  now_ += absl::Seconds(5);
+  const auto heartbeat = SentOne().heartbeat();
+  ASSERT_EQ(heartbeat.progress_size(), 1);
+  EXPECT_EQ(heartbeat.progress(0).position(), 15);
+  EXPECT_TRUE(heartbeat.progress(0).paused());
+}
+
 TEST_F(MemberCoreTest, AJoinThatWasNeverAnsweredIsMadeAgain) {
   Open();
   now_ += absl::Seconds(29);
