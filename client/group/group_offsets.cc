@@ -19,16 +19,40 @@ Status ErrorOf(v1::Reason reason, const std::string& message) {
   return FromEntryError(error);
 }
 
+constexpr std::size_t kEntryBytes = 128;              // without names and metadata; really less
+constexpr std::size_t kMessageBytesMax = 768 * 1024;  // a message of Groups has at most 1 MiB and 10 000 entries
+
+// One message goes from `first` to here; it has at least one entry.
+template <class Iterator, class BytesOf>
+Iterator EndOfMessage(Iterator first, Iterator end, BytesOf bytes_of) {
+  std::size_t bytes = 0;
+  for (auto at = first; at != end; ++at) {
+    bytes += kEntryBytes + bytes_of(*at);
+    if (at != first && bytes > kMessageBytesMax) return at;
+  }
+  return end;
+}
+
 std::int32_t EpochOf(const v1::OffsetEntry& entry) { return entry.has_leader_epoch() ? entry.leader_epoch() : kNoLeaderEpoch.value(); }
 
 }  // namespace
 
 StatusOr<std::vector<std::optional<CommittedOffset>>> GroupOffsets::Fetch(const std::vector<TopicPartition>& partitions) {
+  const std::set<TopicPartition> asked(partitions.begin(), partitions.end());  // each once
+  Found found;
+  for (auto first = asked.begin(); first != asked.end();) {
+    const auto end = EndOfMessage(first, asked.end(), [](const TopicPartition& partition) { return partition.topic.size(); });
+    CORDWOOD_RETURN_IF_ERROR(FetchSome(std::vector(first, end), &found));
+    first = end;
+  }
   std::vector<std::optional<CommittedOffset>> offsets;
-  if (partitions.empty()) return offsets;
+  for (const TopicPartition& partition : partitions) offsets.push_back(found.at(partition));
+  return offsets;
+}
+
+Status GroupOffsets::FetchSome(const std::vector<TopicPartition>& asked, Found* found) {
   v1::FetchOffsetsRequest request;
   request.set_group(group_);
-  const std::set<TopicPartition> asked(partitions.begin(), partitions.end());  // each once
   for (const TopicPartition& partition : asked) {
     auto* topic = request.add_topics();
     topic->set_topic(partition.topic);
@@ -39,29 +63,37 @@ StatusOr<std::vector<std::optional<CommittedOffset>>> GroupOffsets::Fetch(const 
     return CallUnary<v1::Groups>(connection_.broker, &v1::Groups::Stub::FetchOffsets, request, &response, left);
   }));
   if (response.answers_size() != static_cast<int>(asked.size())) return Error(Reason::kUnknownServerError, "FetchOffsets answered another number of partitions");
-  std::map<TopicPartition, std::optional<CommittedOffset>> found;
   auto answer = response.answers().begin();
   for (const TopicPartition& partition : asked) {
     CORDWOOD_RETURN_IF_ERROR(Annotate(ErrorOf(answer->reason(), answer->message()), NameOf(partition)));
     position_epochs_[partition] = answer->committed().position_epoch();
     const v1::OffsetEntry& committed = answer->committed();
-    found[partition] = answer->has_committed() ? std::optional(CommittedOffset{committed.offset(), committed.metadata(), EpochOf(committed)}) : std::nullopt;
+    (*found)[partition] = answer->has_committed() ? std::optional(CommittedOffset{committed.offset(), committed.metadata(), EpochOf(committed)}) : std::nullopt;
     ++answer;
   }
-  for (const TopicPartition& partition : partitions) offsets.push_back(found.at(partition));
-  return offsets;
+  return absl::OkStatus();
 }
 
 Status GroupOffsets::Commit(const std::map<TopicPartition, CommittedOffset>& offsets) {
-  if (offsets.empty()) return absl::OkStatus();
   std::vector<TopicPartition> unknown;
   for (const auto& [partition, offset] : offsets) {
     if (!position_epochs_.contains(partition)) unknown.push_back(partition);
   }
   CORDWOOD_RETURN_IF_ERROR(Fetch(unknown).status());
+  Status refused;
+  for (auto first = offsets.begin(); first != offsets.end();) {
+    const auto end = EndOfMessage(first, offsets.end(), [](const auto& entry) { return entry.first.topic.size() + entry.second.metadata.size(); });
+    CORDWOOD_RETURN_IF_ERROR(CommitSome(first, end, &refused));
+    first = end;
+  }
+  return refused;
+}
+
+Status GroupOffsets::CommitSome(Offsets::const_iterator first, Offsets::const_iterator end, Status* refused) {
   v1::CommitOffsetsRequest request;
   request.set_group(group_);
-  for (const auto& [partition, offset] : offsets) {
+  for (auto at = first; at != end; ++at) {
+    const auto& [partition, offset] = *at;
     auto* entry = request.add_entries();
     entry->set_topic(partition.topic);
     entry->set_partition(partition.partition);
@@ -74,7 +106,7 @@ Status GroupOffsets::Commit(const std::map<TopicPartition, CommittedOffset>& off
   CORDWOOD_RETURN_IF_ERROR(Retry(connection_, [&](absl::Duration left) {
     return CallUnary<v1::Groups>(connection_.broker, &v1::Groups::Stub::CommitOffsets, request, &response, left);
   }));
-  for (const auto& error : response.errors()) CORDWOOD_RETURN_IF_ERROR(ErrorOf(error.reason(), error.message()));
+  for (const auto& error : response.errors()) refused->Update(ErrorOf(error.reason(), error.message()));
   return absl::OkStatus();
 }
 

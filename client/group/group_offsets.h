@@ -6,6 +6,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "client/connection.h"
@@ -25,6 +26,12 @@ class GroupOffsets {
   Status Commit(const std::map<TopicPartition, CommittedOffset>& offsets);
 
  private:
+  using Offsets = std::map<TopicPartition, CommittedOffset>;
+  using Found = std::map<TopicPartition, std::optional<CommittedOffset>>;
+  // Of what one message may have.
+  Status FetchSome(const std::vector<TopicPartition>& asked, Found* found);
+  Status CommitSome(Offsets::const_iterator first, Offsets::const_iterator end, Status* refused);
+
   SharedConnection& connection_;
   const std::string group_;
   std::map<TopicPartition, std::uint32_t> position_epochs_;  // as they were last fetched

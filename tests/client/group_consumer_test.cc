@@ -383,6 +383,28 @@ TEST_F(GroupConsumerTest, LargeMetadataIsNotTheEndOfAMember) {
   EXPECT_TRUE(consumer.Poll(milliseconds(0)).ok());
 }
 
+// More than one message of a group may have, in the question, the commit and what is asked of it.
+TEST_F(GroupConsumerTest, AReaderByHandCommitsAndFindsAsMuchAsItMayHave) {
+  const std::string name(249, 'n');
+  CreateTopic(name, 5'000);
+  std::map<TopicPartition, CommittedOffset> offsets;
+  std::vector<TopicPartition> partitions;
+  for (int p = 0; p < 5'000; ++p) {
+    partitions.push_back({name, p});
+    offsets[partitions.back()] = {0, p % 10 == 0 ? std::string(4096, 'm') : "m"};
+  }
+  Consumer reader = NewConsumer();
+  const auto committed = reader.Commit(offsets);
+  ASSERT_TRUE(committed.ok()) << committed.error().ToString();
+  const auto found = reader.Committed(partitions);
+  ASSERT_TRUE(found.ok()) << found.error().ToString();
+  for (int p = 0; p < 5'000; ++p) ASSERT_EQ((*found)[static_cast<std::size_t>(p)], offsets[partitions[static_cast<std::size_t>(p)]]) << p;
+  offsets[partitions[0]].metadata += 'm';
+  for (auto& [partition, offset] : offsets) offset.metadata += 'n';
+  EXPECT_EQ(reader.Commit(offsets).error().code(), Errc::kOffsetMetadataTooLarge);
+  EXPECT_EQ(reader.Committed({{name, 4'999}}).value()[0]->metadata, "mn");
+}
+
 TEST_F(GroupConsumerTest, NamesThatAreNoTextAreRefusedAtOnce) {
   Consumer consumer = NewConsumer();
   EXPECT_EQ(consumer.Subscribe({"\xff"}).error().code(), Errc::kInvalidRequest);
