@@ -40,7 +40,7 @@ std::optional<std::int64_t> LagMsOf(const PartitionSnapshot& partition, std::int
   const std::optional<std::int64_t> lag = LagOf(partition);
   if (!lag.has_value() || *lag == 0) return lag;
   if (!partition.first_waiting_ms.has_value()) return std::nullopt;
-  return std::max<std::int64_t>(wall_ms - *partition.first_waiting_ms, 0);
+  return std::max<std::int64_t>(wall_ms - std::max<std::int64_t>(*partition.first_waiting_ms, 0), 0);  // a producer may say any time
 }
 
 std::optional<std::int64_t> DrainMsOf(const PartitionSnapshot& partition) {

@@ -35,6 +35,8 @@ TEST(GroupLagTest, LagInTimeIsTheAgeOfTheFirstRecordThatWaits) {
   EXPECT_EQ(LagMsOf(partition, kWallMs), 2100);
   partition.first_waiting_ms = kWallMs + 5;
   EXPECT_EQ(LagMsOf(partition, kWallMs), 0);
+  partition.first_waiting_ms = std::numeric_limits<std::int64_t>::min();  // within a compressed batch a producer may say that
+  EXPECT_EQ(LagMsOf(partition, kWallMs), kWallMs);
 }
 
 TEST(GroupLagTest, ARecordIsDueWhenTheClockOfTheOriginalPaceIsThere) {
