@@ -171,7 +171,8 @@ Result<std::vector<TopicPartition>> Consumer::PartitionsOf(std::string_view topi
 }
 
 std::size_t Consumer::buffered_bytes() const {
-  return client::InForkedChild() ? 0 : state_->fetch.untaken_bytes() + state_->ahead.held_bytes();
+  if (client::InForkedChild()) return 0;
+  return state_->fetch.untaken_bytes() + state_->ahead.held_bytes() + (state_->group != nullptr ? state_->group->early_bytes() : 0);
 }
 
 Result<void> Consumer::connection() const {

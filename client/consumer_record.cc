@@ -4,12 +4,15 @@
 
 #include <algorithm>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <utility>
 
 namespace cordwood {
 namespace client {
 namespace {
+
+constexpr std::size_t kOwnBytes = sizeof(ConsumerRecord) + 2 * sizeof(ConsumerRecord::Batch::Entry);  // of a copy; the list of entries grows by doubling
 
 std::int32_t SizeOf(const std::optional<std::string_view>& bytes) { return bytes.has_value() ? static_cast<std::int32_t>(bytes->size()) : -1; }
 
@@ -47,6 +50,49 @@ StatusOr<bool> OpenBatch::Read(const std::shared_ptr<const TopicPartition>& part
   const std::shared_ptr<const ConsumerRecord::Batch> shared = std::move(listed);
   for (std::uint32_t i = 0; i < count; ++i) records->emplace_back(shared, i);
   return more;
+}
+
+std::size_t HeldBytesOf(const ConsumerRecord& record) {
+  std::size_t bytes = kOwnBytes + record.key().size() + record.value().size();
+  for (const HeaderView& header : record.headers()) bytes += sizeof(HeaderView) + header.key.size() + header.value.value_or("").size();
+  return bytes;
+}
+
+void CopyInPlace(std::size_t first, std::deque<ConsumerRecord>* records) {
+  if (first >= records->size()) return;
+  std::size_t bytes = 0;
+  for (std::size_t i = first; i < records->size(); ++i) bytes += HeldBytesOf((*records)[i]);
+  const auto text = std::make_shared<std::string>();
+  text->reserve(bytes);  // so that it stays where it is
+  const auto copy = [&](std::string_view from) {
+    const std::size_t begin = text->size();
+    text->append(from);
+    return std::string_view(*text).substr(begin);
+  };
+  // Others follow in a batch of their own where the leader was another.
+  std::shared_ptr<ConsumerRecord::Batch> batch;
+  std::vector<ConsumerRecord> copies;
+  for (std::size_t i = first; i < records->size(); ++i) {
+    const ConsumerRecord& record = (*records)[i];
+    if (batch == nullptr || batch->leader_epoch.value() != record.leader_epoch()) {
+      batch = std::make_shared<ConsumerRecord::Batch>();
+      batch->partition = std::make_shared<const TopicPartition>(record.topic_partition());
+      batch->leader_epoch = LeaderEpoch(record.leader_epoch());
+      batch->bytes = text;
+    }
+    for (const HeaderView& header : record.headers()) {
+      const std::string_view key = copy(header.key);
+      batch->headers.push_back({key, header.value.has_value() ? std::optional(copy(*header.value)) : std::nullopt});
+    }
+    const char* key = copy(record.key()).data();
+    const char* value = copy(record.value()).data();
+    batch->entries.push_back({key, value, record.offset(), record.timestamp().time_since_epoch().count(),
+                              record.has_key() ? static_cast<std::int32_t>(record.key().size()) : -1,
+                              record.has_value() ? static_cast<std::int32_t>(record.value().size()) : -1,
+                              static_cast<std::uint32_t>(batch->headers.size())});
+    copies.emplace_back(batch, static_cast<std::uint32_t>(batch->entries.size() - 1));
+  }
+  std::move(copies.begin(), copies.end(), records->begin() + static_cast<std::ptrdiff_t>(first));
 }
 
 }  // namespace client

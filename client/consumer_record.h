@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <vector>
 
@@ -36,6 +37,10 @@ class OpenBatch : public std::enable_shared_from_this<OpenBatch> {
   RecordView record_;  // its headers' memory is used again
 };
 
+// Makes of all from `first` on, which are of one partition, the same records in memory of their own, of about HeldBytesOf() each: without the messages they came in.
+void CopyInPlace(std::size_t first, std::deque<ConsumerRecord>* records);
+std::size_t HeldBytesOf(const ConsumerRecord& record);
+
 }  // namespace cordwood::client
 
 namespace cordwood {
@@ -52,7 +57,7 @@ struct ConsumerRecord::Batch {
     std::uint32_t headers_end;  // in `headers`; they begin where the ones of the entry before end
   };
   std::shared_ptr<const TopicPartition> partition;
-  std::shared_ptr<const client::OpenBatch> bytes;  // what the views show
+  std::shared_ptr<const void> bytes;  // what the views show
   LeaderEpoch leader_epoch;
   std::vector<Entry> entries;
   std::vector<HeaderView> headers;

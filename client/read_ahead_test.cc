@@ -4,7 +4,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <deque>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "storage/record/batches_for_test.h"
 
@@ -211,6 +215,30 @@ TEST_F(ReadAheadTest, RecordsOutliveTheirChunkWhateverTheCodec) {
     EXPECT_FALSE(records[1].header("n").has_value());
     EXPECT_FALSE(records[2].has_value());
     EXPECT_TRUE(records[2].headers().empty());
+  }
+}
+
+TEST_F(ReadAheadTest, ACopyShowsWhatTheRecordShowedAndHoldsNoMessage) {
+  const std::vector<RecordView> views{{Offset(0), kTestMs, "k", "v", {{"h", "1"}, {"h", std::nullopt}}}, {Offset(0), kTestMs + 1, std::nullopt, std::nullopt, {}},
+                                      {Offset(0), kTestMs + 2, "", std::string_view("\0x", 2), {{"", ""}}}};
+  std::string bytes = BuildBatch(views);
+  StampBatch(bytes.data(), Offset(7), LeaderEpoch(3));
+  SharedBytes message = AddBytes(0, 7, 10, bytes);
+  std::vector<ConsumerRecord> records;
+  ASSERT_FALSE(ahead_.Take(10, &records).has_value());
+  std::deque<ConsumerRecord> copies(records.begin(), records.end());
+  CopyInPlace(1, &copies);
+  EXPECT_EQ(copies[0].value().data(), records[0].value().data());  // it lies before the first that is copied
+  CopyInPlace(0, &copies);
+  for (std::size_t i = 0; i < records.size(); ++i) {
+    EXPECT_EQ(copies[i].topic_partition(), records[i].topic_partition());
+    EXPECT_EQ(copies[i].offset(), records[i].offset());
+    EXPECT_EQ(copies[i].timestamp(), records[i].timestamp());
+    EXPECT_EQ(copies[i].leader_epoch(), 3);
+    EXPECT_EQ(std::pair(copies[i].has_key(), copies[i].key()), std::pair(records[i].has_key(), records[i].key()));
+    EXPECT_EQ(std::pair(copies[i].has_value(), copies[i].value()), std::pair(records[i].has_value(), records[i].value()));
+    EXPECT_TRUE(std::equal(copies[i].headers().begin(), copies[i].headers().end(), records[i].headers().begin(), records[i].headers().end()));
+    EXPECT_TRUE(copies[i].value().empty() || copies[i].value().data() != records[i].value().data());
   }
 }
 

@@ -371,6 +371,7 @@ void Consumer::State::Group::Sought(const TopicPartition& partition) {
   found->second.unhandled.reset();
   found->second.read_epoch = kNoLeaderEpoch;
   found->second.early.clear();
+  found->second.early_bytes = 0;
   found->second.ended = false;
   found->second.placed = true;
   std::erase_if(waiting_, [&](const MemberPlace& at) { return at.tenure == found->second.place.tenure; });

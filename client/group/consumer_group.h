@@ -55,6 +55,7 @@ class Consumer::State::Group {
   void TakeEarly(std::size_t most, std::vector<ConsumerRecord>* records);
   // Leaves of those from `first` on what lies in the range of the job and is due.
   void TakeInRange(std::size_t first, std::vector<ConsumerRecord>* records);
+  std::size_t early_bytes() const;  // of what was set aside
   Offset PositionOf(const TopicPartition& partition) const { return PositionOf(partition, places_.at(partition)); }
 
   void Mark(const ConsumerRecord& record);
@@ -77,7 +78,8 @@ class Consumer::State::Group {
     bool announced = false;           // on_assigned was called
     bool placed = true;               // false: where it begins is not known, its position means nothing
     bool ended = false;               // of a replay job: all of it was read
-    std::deque<ConsumerRecord> early = {};  // of a replay job: read, and not due yet
+    std::deque<ConsumerRecord> early = {};  // of a replay job: read, and not due yet; copies
+    std::size_t early_bytes = 0;            // of memory
     std::int64_t last = -1;           // offset of the last record that the last Poll() gave
   };
   using Places = std::map<TopicPartition, Place>;

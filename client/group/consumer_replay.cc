@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a member does otherwise when its group is a replay job: it stops at the ends, keeps the pace, and sees that the job is over.
 #include <algorithm>
+#include <map>
 #include <utility>
 
+#include "client/consumer_record.h"
 #include "client/group/consumer_group.h"
 #include "storage/base/clock.h"
 
@@ -56,6 +58,7 @@ void Consumer::State::Group::TakeEarly(std::size_t most, std::vector<ConsumerRec
     const std::size_t slot = state_.assignment.at(partition).slot;
     if (state_.ahead.paused(slot)) continue;
     while (records->size() < most && !place.early.empty() && (!due_ms.has_value() || place.early.front().timestamp().time_since_epoch().count() <= *due_ms)) {
+      place.early_bytes -= client::HeldBytesOf(place.early.front());
       records->push_back(std::move(place.early.front()));
       place.early.pop_front();
     }
@@ -86,22 +89,45 @@ void Consumer::State::Group::Silence(const std::vector<std::size_t>& slots) {
   for (const std::size_t slot : slots) state_.ahead.Seek(slot, state_.ahead.position(slot));
 }
 
-// What is not due yet waits aside; its partition is fetched again when all of that is handed out.
+// What is not due yet waits aside, as long as all of that is within half of the memory or its partition's within its share of that half; the partition is fetched
+// again, from there on, when what waits of it is handed out.
 void Consumer::State::Group::HoldEarly(std::size_t first, std::vector<ConsumerRecord>* records) {
   const std::optional<std::int64_t> due_ms = pace_.due_ms(Now());
-  if (!due_ms.has_value()) return;
+  if (!due_ms.has_value() || records->size() == first) return;
+  const std::size_t most = state_.options.memory_bytes_max / 2;
+  std::size_t all = early_bytes();
   std::vector<std::size_t> silent;
-  EraseFrom(first, records, [&](ConsumerRecord& record) {
+  std::map<Place*, std::size_t> held;  // where those of now begin
+  std::map<std::size_t, Offset> cut;   // by slot: the first for which there is no room
+  EraseFrom(first, records, [&](const ConsumerRecord& record) {
     const auto found = places_.find(record.topic_partition());
     if (found == places_.end()) return false;
     Place& place = found->second;
     if (place.early.empty() && record.timestamp().time_since_epoch().count() <= *due_ms) return false;
     const std::size_t slot = state_.assignment.at(found->first).slot;  // also of one that the application let go on meanwhile
     if (silent.empty() || silent.back() != slot) silent.push_back(slot);
+    if (cut.contains(slot)) return true;
+    const std::size_t bytes = client::HeldBytesOf(record);
+    if (!place.early.empty() && all + bytes > most && place.early_bytes + bytes > most / places_.size()) {
+      cut.emplace(slot, record.offset());
+      place.ended = false;
+      return true;
+    }
+    held.try_emplace(&place, place.early.size());
     place.early.push_back(record);
+    place.early_bytes += bytes;
+    all += bytes;
     return true;
   });
+  for (const auto& [place, begin] : held) client::CopyInPlace(begin, &place->early);
   Silence(silent);
+  for (const auto& [slot, offset] : cut) state_.ahead.Seek(slot, offset);
+}
+
+std::size_t Consumer::State::Group::early_bytes() const {
+  std::size_t bytes = 0;
+  for (const auto& [partition, place] : places_) bytes += place.early_bytes;
+  return bytes;
 }
 
 void Consumer::State::Group::GaveAtPace(const std::vector<ConsumerRecord>& records) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Consumers of a replay job against a real broker: where they stop, what they commit, what they are told.
 #include <gtest/gtest.h>
+#include <malloc.h>
 
 #include <optional>
 #include <string>
@@ -220,6 +221,37 @@ TEST_F(GroupReplayTest, WhatFellDueMeanwhileComesInPollsOfAtMostTheirSize) {
     for (const ConsumerRecord& record : records) values += std::string(record.value()) + " ";
   }
   EXPECT_EQ(values, "0 1 2 3 4 5 ");
+}
+
+// Of each partition the first record is due, and a megabyte is not.
+TEST_F(GroupReplayTest, WhatIsReadAndNotDueIsAPartOfTheMemory) {
+  constexpr int kPartitions = 32;
+  CreateTopic("wide", kPartitions);
+  const std::string value(10'000, 'v');
+  std::vector<RecordView> records(100, {Offset(0), 1'700'003'600'000, std::nullopt, value, {}});
+  for (std::size_t i = 0; i < records.size(); ++i) records[i].offset = Offset(static_cast<std::int64_t>(i));
+  records[0].timestamp_ms = 1'700'000'000'000;
+  for (int p = 0; p < kPartitions; ++p) ASSERT_TRUE(client().ProduceBatches("wide", p, BuildBatch(records)).ok());
+  Replay(0, 100, 0, "wide", true);
+  consumer_options_.memory_bytes_max = 1024 * 1024;
+  Consumer consumer = Member("wide");
+  const std::size_t before = mallinfo2().uordblks + mallinfo2().hblkhd;
+  EXPECT_EQ(Read(consumer, kPartitions).size(), kPartitions * (value.size() + 1));
+  for (int p = 0; p < kPartitions; ++p) EXPECT_EQ(consumer.position({"wide", p}), 1);
+  EXPECT_LT(mallinfo2().uordblks + mallinfo2().hblkhd, before + 10 * 1024 * 1024);
+}
+
+// More than there is room for is read again when it is its turn.
+TEST_F(GroupReplayTest, WhatThereWasNoRoomForIsReadInOrder) {
+  std::vector<std::int64_t> times;
+  std::string values;
+  for (int i = 0; i < 900; ++i) times.push_back(i);
+  for (int i = 0; i < 900; ++i) values += std::to_string(i) + " ";
+  PutAt(times);
+  Replay(0, 900, 0, "t", true);
+  consumer_options_.memory_bytes_max = 64 * 1024;  // in half of it are less than 300 of them
+  Consumer consumer = Member();
+  EXPECT_EQ(ReadUntil(consumer, ReplayState::kDone), values);
 }
 
 TEST_F(GroupReplayTest, ACancelledJobEndsAPollThatWaits) {
