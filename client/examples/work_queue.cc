@@ -39,11 +39,14 @@ void Work(cordwood::Client client, Done& done, std::atomic<int>& ready, const st
   consumer.Subscribe({kTopic}).value();
   while (!stop) {
     for (const cordwood::ConsumerRecord& job : consumer.Poll(100ms).value()) {
-      std::lock_guard lock(done.mu);
-      done.jobs.emplace(job.value());  // the work; the next Poll() says that it is done
+      {
+        std::lock_guard lock(done.mu);
+        done.jobs.emplace(job.value());  // the work
+      }
+      consumer.Mark(job);  // the next Poll() would say so of all that the last one gave; but it may be that none follows
     }
   }
-  consumer.Close(5s).value();  // commits, and hands the partitions on
+  consumer.Close(5s).value();  // commits what is marked, and hands the partitions on
 }
 
 }  // namespace
