@@ -99,7 +99,8 @@ class CORDWOOD_EXPORT Consumer {
   // This record, and all before it in its partition that Poll() gave, are handled: they may be committed automatically. Of a partition that is gone: ignored.
   void Mark(const ConsumerRecord& record);
   // Commits what Poll() has given, all of it; or these offsets, of partitions that are assigned or, if this consumer did not subscribe, of any while the group has
-  // no members. kStaleMemberEpoch: the partition has gone to another member; kStalePositionEpoch: the group was reset meanwhile; kRequestTimedOut, not
+  // no members. kStaleMemberEpoch: the partition has gone to another member; kStalePositionEpoch: the group was reset meanwhile (of one that
+  // did not subscribe: since it last asked for Committed(), or committed first); kRequestTimedOut, not
   // definite: no answer within request_timeout. The first failure, the other partitions are committed.
   Result<void> Commit();
   Result<void> Commit(const std::map<TopicPartition, CommittedOffset>& offsets);
