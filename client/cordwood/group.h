@@ -85,7 +85,7 @@ enum class ReplayState {
 struct GroupMembership {
   std::string member_id;       // of this incarnation; empty: not subscribed
   std::int32_t epoch = 0;      // of the last assignment; 0: not welcomed yet
-  std::string reason;          // why the coordinator made the last change
+  std::string reason;          // why the coordinator made the last change, or turned the member away since: it is asked again
   std::size_t partitions = 0;  // that it has; those of which it is yet to be found where they begin are not in assignment()
 };
 

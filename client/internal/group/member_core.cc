@@ -113,6 +113,7 @@ void MemberCore::StreamEnded(const Status& status, absl::Duration now) {
     case Phase::kLeft:
     case Phase::kFailed: return;
   }
+  if (!status.ok() && !IsTransportError(status)) reason_ = MessageOf(status);
   if (status.ok() || IsRetriable(status)) return;  // goes on where it was
   Drop(status);
   reason_ = MessageOf(status);

@@ -365,6 +365,15 @@ TEST_F(MemberCoreTest, ABusyCoordinatorIsAskedAgain) {
   EXPECT_EQ(Open().member_id(), "m1");
 }
 
+TEST_F(MemberCoreTest, WhoIsTurnedAwayForNowKnowsWhy) {
+  Open();
+  End(Error(Reason::kCoordinatorNotAvailable, "group g cannot be served: offset 7"));
+  EXPECT_EQ(core_.reason(), "group g cannot be served: offset 7");
+  EXPECT_TRUE(core_.wants_stream());
+  Lost();
+  EXPECT_EQ(core_.reason(), "group g cannot be served: offset 7");
+}
+
 TEST_F(MemberCoreTest, CommitsGoInOrderAndAreAnsweredOnce) {
   Settle();
   const auto first = Commit(0, 11);
