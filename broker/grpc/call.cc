@@ -3,10 +3,10 @@
 #include "broker/grpc/call.h"
 
 #include <grpc/grpc.h>
+#include <grpc/support/time.h>
 #include <grpcpp/generic/async_generic_service.h>
 
 #include <algorithm>
-#include <chrono>
 #include <optional>
 #include <utility>
 
@@ -19,6 +19,13 @@ namespace {
 
 constexpr int kAcceptsPosted = 64;  // calls that may arrive between two turns without waiting
 constexpr absl::Duration kLeaseRetry = absl::Milliseconds(5);
+
+// A deadline may lie 11 000 years ahead (99999999H), which no time_point of the system's clock can say.
+absl::Duration TimeLeft(gpr_timespec deadline) {
+  if (gpr_time_cmp(deadline, gpr_inf_future(deadline.clock_type)) == 0) return absl::InfiniteDuration();
+  const gpr_timespec left = gpr_time_sub(deadline, gpr_now(deadline.clock_type));
+  return absl::Seconds(left.tv_sec) + absl::Nanoseconds(left.tv_nsec);
+}
 
 // What Next() hands back.
 struct Tag {
@@ -113,10 +120,7 @@ void Call::Open() {
     return Finish(Error(Reason::kThrottled, (name.empty() ? "" : name + " = ") + std::to_string(method.open_max) + " calls of this method are open"));
   }
   context_.peer = wire_->context.peer();
-  const auto deadline = wire_->context.deadline();
-  if (deadline != std::chrono::system_clock::time_point::max()) {
-    context_.deadline = set_.clock_.Monotonic() + absl::FromChrono(deadline - std::chrono::system_clock::now());
-  }
+  context_.deadline = set_.clock_.Monotonic() + TimeLeft(wire_->context.raw_deadline());
   door_ = method.make_door(*this);
   MaybeRead();
 }

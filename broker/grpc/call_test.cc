@@ -15,6 +15,7 @@
 
 #include "broker/grpc/network_thread.h"
 #include "cordwood/v1/error.pb.h"
+#include "tests/support/raw_wire.h"
 #include "tests/support/wait_until.h"
 
 namespace cordwood::broker {
@@ -32,12 +33,13 @@ grpc::ByteBuffer Buffer(const std::string& text) {
   return grpc::ByteBuffer(&slice, 1);
 }
 
-// Answers each message with itself; "hold" is kept unanswered, "die" ends the call with an error.
+// Answers each message with itself; "hold" is kept unanswered, "die" ends the call with an error, "hurry?" asks whether the deadline has passed.
 class EchoDoor final : public CallDoor {
  public:
   EchoDoor(Call& call, bool unary, std::atomic<int>& ends) : call_(call), unary_(unary), ends_(ends) {}
   void OnMessage(grpc::ByteBuffer message, ByteCharge charge) override {
     const std::string text = Text(message);
+    if (text == "hurry?") return call_.Write(Buffer(call_.context().deadline > Clock::System().Monotonic() ? "no" : "too late"));
     if (text == "die") return call_.Finish(Error(Reason::kOffsetOutOfRange, "below the log start"));
     if (text.rfind("hold", 0) == 0) return held_.push_back(std::move(charge));
     call_.Write(Buffer(text));
@@ -263,6 +265,18 @@ TEST_F(CallTest, ADeadlineEndsAHeldCall) {
   EXPECT_EQ(client.Read(), "<end>");
   EXPECT_EQ(client.Finish().error_code(), grpc::StatusCode::DEADLINE_EXCEEDED);
   EXPECT_TRUE(Ended(1));
+}
+
+TEST_F(CallTest, AnyDeadlineThatGrpcCanSayIsOneToCome) {
+  for (const char* timeout : {"27000H", "2562047H", "99999999H"}) {
+    testing::RawConnection client("127.0.0.1:" + std::to_string(port_));
+    const std::string message = std::string(1, '\0') + testing::BigEndian32(6) + "hurry?";
+    ASSERT_TRUE(client.Send(testing::Http2Opening() + testing::GrpcRequestHeaders("/t/Stream", 1, timeout) +
+                            testing::Http2Frame(testing::kDataFrame, testing::kEndStream, 1, message)));
+    const std::string answer = client.ReadUntil([](const std::string& all) { return testing::StreamEnded(all, 1); });
+    EXPECT_EQ(answer.find("too late"), std::string::npos) << timeout;
+    EXPECT_NE(answer.find(testing::BigEndian32(2) + "no"), std::string::npos) << timeout;
+  }
 }
 
 class SpentBudgetTest : public CallTest {
