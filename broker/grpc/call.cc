@@ -187,6 +187,8 @@ void Call::Answered(std::size_t bytes) {
   MaybeRead();
 }
 
+void Call::Owe(std::size_t bytes) { wire_->unanswered += bytes; }
+
 void Call::Write(grpc::ByteBuffer answer) {
   if (wire_->ended || wire_->finish_wanted.has_value()) return;
   wire_->answers.push_back(std::move(answer));

@@ -68,6 +68,8 @@ class Call {
   void Cut(const std::string& why);
   // `bytes` of messages have been answered: room in the window.
   void Answered(std::size_t bytes);
+  // A message counts `bytes` more in the window than it had, until they too have been answered: its answer holds more than it did.
+  void Owe(std::size_t bytes);
   std::size_t unwritten() const;  // answers that are not yet handed to the transport
   bool ended() const;
   const RequestContext& context() const { return context_; }

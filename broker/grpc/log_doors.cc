@@ -13,7 +13,7 @@ LogDoors::LogDoors(NetworkThread& thread, const PartitionTable& table, ReaderPoo
     : thread_(thread),
       fetch_(thread.outbox(), thread.timers(), table, readers, options.fetch, thread.clock()),
       produce_(thread.outbox(), thread.timers(), table, options.produce, thread.clock()),
-      produce_doors_(produce_, fetch_.spare_buffers(), encoder_, thread.clock()) {
+      produce_doors_(produce_, fetch_.spare_buffers(), encoder_, options.produce_unread_bytes_max, thread.clock()) {
   MethodOptions produce;
   produce.message_bytes_max = options.request_bytes_max;
   produce.window_bytes = options.window_bytes;

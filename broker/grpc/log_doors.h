@@ -16,6 +16,7 @@ struct LogDoorsOptions {
   FetchOptions fetch;
   std::size_t request_bytes_max = 8 * 1024 * 1024;  // socket.request.max.bytes
   std::size_t window_bytes = 4 * 1024 * 1024;       // of a produce stream
+  std::size_t produce_unread_bytes_max = 64 * 1024 * 1024;  // of outcomes and answers of produce calls, all of the thread: see UnreadAnswers
   int fetch_calls_max = 20'000;                     // fetch.calls.max: open at a time, each of Fetch and FetchStream
   int produce_calls_max = 1'024;                    // produce.calls.max: the same of Produce and ProduceStream
 };

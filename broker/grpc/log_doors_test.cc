@@ -35,6 +35,7 @@ class LogDoorsTest : public LogDoorsFixture {
     Start(2);
     grpc::ChannelArguments arguments;
     arguments.SetMaxReceiveMessageSize(-1);
+    arguments.SetInt("grpc.http2.bdp_probe", 0);  // what is not read stays with the broker
     stub_ = v1::Log::NewStub(grpc::CreateCustomChannel(address(), grpc::InsecureChannelCredentials(), arguments));
   }
   void TearDown() override { EXPECT_TRUE(Stop(absl::Seconds(5))); }
@@ -173,6 +174,63 @@ TEST_F(LogDoorsTest, AStreamThatSendsNonsenseEndsAfterItsEarlierAnswers) {
   EXPECT_EQ(done[1].errors(0).reason(), v1::INVALID_REQUEST);
   status_ = stream->Finish();
   EXPECT_EQ(ReasonOfStatus(), v1::RECORD_LIST_TOO_LARGE);
+}
+
+// Few bytes that are answered with many: 30 KB, and 10 000 refusals of some 300 bytes.
+v1::ProduceRequest Refusable(std::uint64_t seq) {
+  v1::ProduceRequest request;
+  request.set_seq(seq);
+  for (int i = 0; i < 10'000; ++i) request.add_entries();
+  return request;
+}
+
+TEST_F(LogDoorsTest, AStreamThatDoesNotReadItsRefusalsIsNotReadOn) {
+  constexpr std::uint64_t kMessages = 30;
+  const ProduceMeasures& measures = doors_->produce_measures();
+  grpc::ClientContext context;
+  auto stream = stub_->ProduceStream(&context);
+  std::thread writer([&] {
+    for (std::uint64_t seq = 1; seq <= kMessages; ++seq) ASSERT_TRUE(stream->Write(Refusable(seq)));
+    stream->WritesDone();
+  });
+  ASSERT_TRUE(testing::WaitUntil([&] { return measures.unread_bytes.value() > 4'000'000; }));
+  EXPECT_FALSE(testing::WaitUntil([&] { return measures.requests.value() > 8 || measures.unread_bytes.value() > 20'000'000; }, absl::Milliseconds(100)));
+  std::uint64_t next = 1;
+  for (v1::ProduceResponse response; stream->Read(&response);) {
+    for (const v1::Done& done : response.done()) EXPECT_TRUE(done.seq() == next++ && done.errors_size() == 10'000);
+  }
+  writer.join();
+  EXPECT_TRUE(stream->Finish().ok());
+  EXPECT_EQ(next, kMessages + 1);
+  EXPECT_TRUE(OpenCallsBecome(0));
+  EXPECT_TRUE(testing::WaitUntil([&] { return measures.unread_bytes.value() == 0; }));
+}
+
+class SmallUnreadTest : public LogDoorsTest {
+ protected:
+  SmallUnreadTest() { options_.produce_unread_bytes_max = 1 << 20; }
+};
+
+TEST_F(SmallUnreadTest, ProduceCallsThatReadNothingEndOnceTheirAnswersHoldTooMuch) {
+  const ProduceMeasures& measures = doors_->produce_measures();
+  std::vector<std::unique_ptr<grpc::ClientContext>> contexts;
+  std::vector<std::unique_ptr<grpc::ClientReaderWriter<v1::ProduceRequest, v1::ProduceResponse>>> streams;
+  for (int i = 0; i < 4; ++i) {
+    contexts.push_back(std::make_unique<grpc::ClientContext>());
+    streams.push_back(stub_->ProduceStream(contexts.back().get()));
+    for (std::uint64_t seq = 1; seq <= 2; ++seq) ASSERT_TRUE(streams.back()->Write(Refusable(seq)));
+  }
+  EXPECT_TRUE(testing::WaitUntil([&] { return measures.ended_unread.value() >= 3u; }));
+  Produce(RequestOf(1, 0, BatchText({"a"})));
+  EXPECT_TRUE(status_.ok()) << "who reads is served";
+  EXPECT_TRUE(testing::WaitUntil([&] { return measures.unread_bytes.value() <= 2 << 20; }));
+  v1::ProduceResponse response;
+  while (streams[0]->Read(&response)) {
+  }
+  status_ = streams[0]->Finish();
+  EXPECT_EQ(status_.error_code(), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_EQ(status_.error_message(), "answers of this call went unread while those of all calls held too much memory");
+  for (const auto& context : contexts) context->TryCancel();
 }
 
 class SmallRequestsTest : public LogDoorsTest {

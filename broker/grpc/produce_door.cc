@@ -7,6 +7,16 @@
 
 namespace cordwood::broker {
 
+namespace {
+
+// Whatever holds messages back, there may be many calls that read nothing.
+constexpr absl::Duration kUnreadPatience = absl::Seconds(1);
+
+}  // namespace
+
+ProduceDoors::ProduceDoors(ProduceHandler& handler, BytesPool& buffers, AnswerEncoder& encoder, std::size_t unread_bytes_max, Clock& clock)
+    : handler_(handler), buffers_(buffers), encoder_(encoder), clock_(clock), unread_bytes_max_(unread_bytes_max), unread_(unread_bytes_max, kUnreadPatience) {}
+
 void ProduceDoors::Forget(ProduceDoor& door) { std::replace(dirty_.begin(), dirty_.end(), &door, static_cast<ProduceDoor*>(nullptr)); }
 
 StatusOr<ProduceRequest*> ProduceDoors::Parse(grpc::ByteBuffer message) {
@@ -23,6 +33,10 @@ bool ProduceDoors::RunTurn() {
     dirty_[i]->Flush();
   }
   dirty_.clear();
+  if (unread_bytes_ > unread_bytes_max_) {
+    handler_.measures().ended_unread.Add(static_cast<std::uint64_t>(unread_.Shed(unread_bytes_, clock_.Monotonic())));
+  }
+  handler_.measures().unread_bytes.Set(static_cast<std::int64_t>(unread_bytes_));
   return false;
 }
 
@@ -43,7 +57,7 @@ ProduceDoor::ProduceDoor(Call& call, ProduceDoors& doors, bool is_stream, std::s
 }
 
 void ProduceDoor::OnMessage(grpc::ByteBuffer message, ByteCharge charge) {
-  if (end_.has_value()) return;
+  if (end_.has_value() || stream_->listener == nullptr) return;
   const std::size_t bytes = charge.bytes();
   Status status = Take(std::move(message), std::move(charge));
   if (status.ok()) return;
@@ -61,7 +75,7 @@ Status ProduceDoor::Take(grpc::ByteBuffer message, ByteCharge charge) {
   Status status = doors_.handler().Produce(stream_, std::move(*request));
   request->Clear();  // what was refused
   if (status.ok() || !is_stream_) return status;
-  doors_.handler().CountRefused(status);
+  doors_.handler().measures().errors.Count(ReasonOf(status));
   refused.failures.emplace_back().status = std::move(status);
   OnOutcome(refused);
   return absl::OkStatus();
@@ -71,6 +85,9 @@ void ProduceDoor::OnOutcome(ProduceOutcome& outcome) {
   if (outcome.silent && is_stream_) {
     call_.Answered(outcome.window_bytes);
   } else {
+    const std::size_t bytes = outcome.held_bytes();
+    if (bytes > outcome.window_bytes) call_.Owe(bytes - std::exchange(outcome.window_bytes, bytes));
+    Hold(outcome_bytes_ + bytes, answer_bytes_);
     outcomes_.Add(outcome);
   }
   if (dirty_) return;
@@ -78,9 +95,25 @@ void ProduceDoor::OnOutcome(ProduceOutcome& outcome) {
   doors_.FlushLater(*this);
 }
 
+void ProduceDoor::OnWritten() {
+  doors_.RemoveUnread(*this);
+  Hold(outcome_bytes_, 0);
+  Flush();
+}
+
+void ProduceDoor::Hold(std::size_t outcome_bytes, std::size_t answer_bytes) {
+  doors_.CountUnread(outcome_bytes_ + answer_bytes_, outcome_bytes + answer_bytes);
+  outcome_bytes_ = outcome_bytes;
+  answer_bytes_ = answer_bytes;
+}
+
 void ProduceDoor::Flush() {
+  if (stream_->listener == nullptr) return;
   if (!outcomes_.empty() && call_.unwritten() == 0) {
-    call_.Write(doors_.encoder().Encode(outcomes_.all(), is_stream_ && !window_told_ ? window_bytes_ : 0));
+    grpc::ByteBuffer answer = doors_.encoder().Encode(outcomes_.all(), is_stream_ && !window_told_ ? window_bytes_ : 0);
+    Hold(0, answer.Length());
+    doors_.AddUnread(*this);
+    call_.Write(std::move(answer));
     window_told_ = true;
     std::size_t bytes = 0;
     for (const ProduceOutcome& outcome : outcomes_.all()) bytes += outcome.window_bytes;
@@ -105,9 +138,20 @@ void ProduceDoor::OnStop() {
   EndWith(Error(Reason::kShuttingDown, "the broker is stopping"));
 }
 
-void ProduceDoor::OnEnd() {
+void ProduceDoor::Silence() {
   stream_->listener = nullptr;
   outcomes_.Clear();
+  Hold(0, 0);
+}
+
+void ProduceDoor::EndUnread() {
+  Silence();
+  call_.Cut("answers of this call went unread while those of all calls held too much memory");
+}
+
+void ProduceDoor::OnEnd() {
+  Silence();
+  doors_.RemoveUnread(*this);
   if (dirty_) doors_.Forget(*this);
   dirty_ = false;
 }

@@ -13,6 +13,8 @@ struct ProduceMeasures {
   LatencyHistogram whole;    // from the request to its outcome
   LatencyHistogram answer;   // from the shard's answer until this thread has it
   Gauge appends;             // with the shards
+  Gauge unread_bytes;        // of outcomes and answers that clients have not read
+  Counter ended_unread;      // calls that were ended since all of these held too much; these two of the door
 };
 
 struct FetchMeasures {

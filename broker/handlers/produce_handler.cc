@@ -20,6 +20,8 @@ constexpr std::int64_t kRetryAfterMs = 100;
 constexpr std::size_t kSparesMax = 256;         // requests, and appends, kept to be used again
 constexpr std::size_t kSpareEntriesMax = 256;   // appends of more entries are freed: a spare one holds at most 64 KB
 constexpr std::size_t kSpareOffsetsMax = 2048;  // the same for requests: 48 KB
+constexpr std::size_t kSpareFailuresMax = 16;   // and for what is refused: 2 KB
+constexpr std::size_t kFailureBytes = 384;      // of an EntryFailure with its status, besides the text
 
 StatusOr<Acks> AcksOf(std::int32_t acks) {
   switch (acks) {
@@ -50,10 +52,17 @@ void ProduceRequest::Clear() {
 }
 
 void ProduceOutcome::Clear() {
+  if (base_offsets.capacity() > kSpareOffsetsMax || failures.capacity() > kSpareFailuresMax) *this = ProduceOutcome();
   base_offsets.clear();
   failures.clear();
   append_time_ms.clear();
   partitions.clear();
+}
+
+std::size_t ProduceOutcome::held_bytes() const {
+  std::size_t bytes = (base_offsets.size() + append_time_ms.size()) * sizeof(std::int64_t) + partitions.size() * sizeof(std::int32_t);
+  for (const EntryFailure& failure : failures) bytes += kFailureBytes + failure.status.message().size();
+  return bytes;
 }
 
 // One request, from its arrival until the last of its appends is back; then it is used for another.

@@ -52,7 +52,8 @@ struct ProduceOutcome {
   std::vector<std::int64_t> append_time_ms;   // per entry; empty unless some topic has LogAppendTime
   std::vector<std::int32_t> partitions;       // per entry; empty unless some partition was chosen here
 
-  void Clear();  // keeps its memory
+  void Clear();  // keeps its memory, of an outcome of usual size
+  std::size_t held_bytes() const;  // of memory, about
 };
 
 // Whoever waits for outcomes, on the handler's thread.
@@ -92,10 +93,9 @@ class ProduceHandler {
   // nothing follows: INVALID_REQUEST, INVALID_REQUIRED_ACKS, RECORD_LIST_TOO_LARGE. What the request holds is taken out of it; its vectors stay the
   // caller's, for the next one.
   Status Produce(const std::shared_ptr<ProduceStream>& stream, ProduceRequest&& request);
-  // Counts a request that the door refused by itself, as an outcome.
-  void CountRefused(const Status& status) { measures_.errors.Count(ReasonOf(status)); }
   std::size_t appends_outstanding() const { return appends_outstanding_; }
   const ProduceMeasures& measures() const { return measures_; }
+  ProduceMeasures& measures() { return measures_; }  // for what the door counts: requests that it refuses as an outcome, what is unread
 
  private:
   struct Pending;

@@ -36,6 +36,9 @@ void AddProduceFamilies(Families& families, const std::vector<const ProduceMeasu
       .Add(Sum(threads, &ProduceMeasures::appends));
   families.Histogram("cordwood_produce_seconds", "From a produce request to its outcome, whatever that is").Add(Total(threads, &ProduceMeasures::whole));
   families.Histogram("cordwood_produce_answer_seconds", "From the shard's answer until the network thread has it").Add(Total(threads, &ProduceMeasures::answer));
+  families.Gauge("cordwood_produce_unread_bytes", "Of outcomes and answers of produce calls that their clients have not read").Add(Sum(threads, &ProduceMeasures::unread_bytes));
+  families.Counter("cordwood_produce_ended_unread_total", "Produce calls that were ended since their answers went unread and all unread ones held more than 64 MiB on a thread")
+      .Add(Sum(threads, &ProduceMeasures::ended_unread));
   AddErrors(families, "produce", threads);
 }
 
