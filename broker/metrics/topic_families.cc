@@ -32,13 +32,13 @@ bool TopicFamilies::HasOwnSeries(const TopicId& topic) {
   return true;
 }
 
+// A topic that is being deleted has fewer partitions than before while the image still shows it.
 void TopicFamilies::GrowOthers(const TopicId& topic, const Traffic& now) {
   Traffic& before = counted_[topic];
-  others_.produced_records += now.produced_records - before.produced_records;
-  others_.produced_bytes += now.produced_bytes - before.produced_bytes;
-  others_.fetched_records += now.fetched_records - before.fetched_records;
-  others_.fetched_bytes += now.fetched_bytes - before.fetched_bytes;
-  before = now;
+  for (const auto member : {&Traffic::produced_records, &Traffic::produced_bytes, &Traffic::fetched_records, &Traffic::fetched_bytes}) {
+    const std::uint64_t most = std::max(before.*member, now.*member);
+    others_.*member += most - std::exchange(before.*member, most);
+  }
 }
 
 void TopicFamilies::ForgetDeleted(const ClusterImage& image) {

@@ -78,6 +78,14 @@ TEST_F(TopicFamiliesTest, TheSharedCounterDoesNotFallWhenATopicLeavesIt) {
   EXPECT_THAT(text, HasSubstr(Produced("(other)", 6)));
 }
 
+TEST_F(TopicFamiliesTest, TheSharedCounterDoesNotFallWhileATopicIsBeingDeleted) {
+  for (const char* name : {"a", "b", "d"}) Create(name);
+  Create("c").produced_records.Add(2);
+  EXPECT_THAT(Scrape(), HasSubstr(Produced("(other)", 2)));
+  shard_.table().Remove(shard_.Topic("c")->id, PartitionIndex(0));  // the image still shows it
+  EXPECT_THAT(Scrape(), HasSubstr(Produced("(other)", 2)));
+}
+
 TEST_F(TopicFamiliesTest, TheFullestPartitionIsHeldAgainstTheLimitOfProducers) {
   Create("t").producers.Set(7);
   Create("u").producers.Set(5);
