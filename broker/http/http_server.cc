@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// What cpp-httplib serves; it and connection_threads.h are the ones that see it.
+// What cpp-httplib serves; it, connection_threads.h and request_stream.h are the ones that see it.
 #include "broker/http/http_server.h"
 
 #include <httplib.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <cerrno>
@@ -13,6 +14,7 @@
 #include <vector>
 
 #include "broker/http/connection_threads.h"
+#include "broker/http/request_stream.h"
 #include "storage/base/thread_name.h"
 
 namespace cordwood::broker {
@@ -21,8 +23,6 @@ namespace {
 constexpr std::size_t kThreadsMax = 1024;
 constexpr int kBacklog = 1024;  // the system may allow less
 constexpr std::size_t kBodyBytesMax = 1024;
-constexpr int kTimeoutSeconds = 2;
-constexpr int kIdleSeconds = 1;  // the shortest that cpp-httplib has
 
 // As Kubernetes' own: "ok", or with ?verbose or after a failure a line per check.
 void Report(const std::vector<HealthChecks::Outcome>& outcomes, const char* name, const httplib::Request& request, httplib::Response& response) {
@@ -37,10 +37,27 @@ void Report(const std::vector<HealthChecks::Outcome>& outcomes, const char* name
   response.set_content(text, "text/plain");
 }
 
+// cpp-httplib bounds neither lines nor headers nor the time of a whole request, and answers each of thousands of ranges with a copy of the page.
+class BoundedServer final : public httplib::Server {
+ private:
+  bool process_and_close_socket(socket_t connected) override {
+    RequestStream stream(connected, RequestBounds());
+    const auto forget_ranges = [](httplib::Request& request) { request.ranges.clear(); };
+    bool goes_on = true;
+    for (std::size_t left = keep_alive_max_count_; goes_on && left > 0 && svr_sock_ != INVALID_SOCKET && stream.AwaitRequest(); --left) {
+      bool closed = false;
+      goes_on = process_request(stream, left == 1, closed, forget_ranges) && !closed;
+    }
+    shutdown(connected, SHUT_RDWR);
+    close(connected);
+    return goes_on;
+  }
+};
+
 }  // namespace
 
 struct HttpServer::Server {
-  httplib::Server http;
+  BoundedServer http;
   socket_t listening = INVALID_SOCKET;  // the one made last, so the one that is bound
   std::uint16_t port = 0;
   bool bound = false;
@@ -59,9 +76,7 @@ HttpServer::HttpServer(const HealthChecks& checks, std::function<std::string()> 
     setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   });
   http.set_payload_max_length(kBodyBytesMax);
-  http.set_read_timeout(kTimeoutSeconds);
-  http.set_write_timeout(kTimeoutSeconds);
-  http.set_keep_alive_timeout(kIdleSeconds);
+  http.set_keep_alive_timeout(absl::ToInt64Seconds(RequestBounds().idle));  // only what answers say of it
   http.Get("/livez", [&checks](const httplib::Request& request, httplib::Response& response) { Report(checks.Live(), "livez", request, response); });
   http.Get("/readyz", [&checks](const httplib::Request& request, httplib::Response& response) { Report(checks.Ready(), "readyz", request, response); });
   http.Get("/metrics", [metrics = std::move(metrics)](const httplib::Request&, httplib::Response& response) {

@@ -13,7 +13,7 @@
 namespace cordwood::broker {
 
 // One thread accepts; each open connection has one of its own, up to 1024, further ones wait. A connection on which no request comes within a second,
-// or the rest of one within two, is closed. Bodies of requests are refused.
+// or the rest of one within two, or whose answer is not taken within ten, is closed. A request has at most 16 KiB, its body 1 KiB; ranges are ignored.
 // Threading: of the owner; requests come on the server's threads.
 class HttpServer {
  public:

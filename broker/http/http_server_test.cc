@@ -18,6 +18,8 @@
 #include <vector>
 
 #include "broker/http/connection_threads.h"
+#include "broker/http/request_stream.h"
+#include "storage/base/clock.h"
 
 namespace cordwood::broker {
 namespace {
@@ -114,6 +116,108 @@ TEST_F(HttpServerTest, AProbeIsAnsweredBesideHundredsOfSilentConnections) {
     ASSERT_TRUE(answer) << "probe " << i << ": " << answer.error();
     EXPECT_EQ(answer->status, 200);
   }
+}
+
+// What comes back until the server closes the connection; "" where it closes without a word.
+class RawRequest {
+ public:
+  explicit RawRequest(std::uint16_t port) : socket_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    address.sin_port = htons(port);
+    EXPECT_EQ(connect(socket_, reinterpret_cast<const sockaddr*>(&address), sizeof address), 0) << std::strerror(errno);
+  }
+  ~RawRequest() { close(socket_); }
+  // How much of `piece`, sent again and again, the server takes before it hangs up; at most `max` bytes.
+  std::size_t Flood(const std::string& piece, std::size_t max) {
+    std::size_t sent = 0;
+    while (sent < max && send(socket_, piece.data(), piece.size(), MSG_NOSIGNAL) > 0) sent += piece.size();
+    return sent;
+  }
+  std::string Answer() {
+    std::string all;
+    char buffer[4096];
+    for (ssize_t n = 0; (n = recv(socket_, buffer, sizeof buffer, 0)) > 0;) all.append(buffer, static_cast<std::size_t>(n));
+    return all;
+  }
+
+ private:
+  const int socket_;
+};
+
+// cpp-httplib gathers whatever comes: 200 MB of a line were 200 MB of memory.
+TEST_F(HttpServerTest, ARequestThatDoesNotEndIsHungUpOn) {
+  constexpr std::size_t kFlood = 64 << 20;
+  const std::string text(64 * 1024, 'a');
+  for (const std::string begin : {"GET /", "GET /livez HTTP/1.1\r\nX: ", "POST /livez HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"}) {
+    RawRequest request(server_.port());
+    request.Flood(begin, 1);
+    EXPECT_LT(request.Flood(begin[0] == 'P' ? std::string(64 * 1024, '1') : text, kFlood), kFlood) << begin;
+  }
+  RawRequest headers(server_.port());
+  headers.Flood("GET /livez HTTP/1.1\r\n", 1);
+  EXPECT_LT(headers.Flood("X: a\r\n", kFlood), kFlood);
+  EXPECT_TRUE(Get("/livez"));
+}
+
+TEST_F(HttpServerTest, RangesAreIgnored) {
+  RawRequest request(server_.port());
+  request.Flood("GET /metrics HTTP/1.1\r\nConnection: close\r\nRange: bytes=0-,0-,0-\r\n\r\n", 1);
+  const std::string answer = request.Answer();
+  EXPECT_EQ(answer.find("HTTP/1.1 200 OK"), 0u) << answer;
+  EXPECT_EQ(answer.find("up 1"), answer.rfind("up 1")) << answer;
+}
+
+class RequestStreamTest : public ::testing::Test {
+ protected:
+  RequestStreamTest() { EXPECT_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, sockets_), 0); }
+  ~RequestStreamTest() override {
+    for (const int open : sockets_) close(open);
+  }
+  void Send(const std::string& text) { EXPECT_EQ(send(sockets_[1], text.data(), text.size(), 0), static_cast<ssize_t>(text.size())); }
+
+  int sockets_[2];
+  char buffer_[64];
+};
+
+TEST_F(RequestStreamTest, EachRequestHasItsBytesAnew) {
+  RequestBounds bounds;
+  bounds.bytes_max = 5;
+  RequestStream stream(sockets_[0], bounds);
+  Send("firstsecond");
+  ASSERT_TRUE(stream.AwaitRequest());
+  EXPECT_EQ(stream.read(buffer_, sizeof buffer_), 5);
+  EXPECT_EQ(stream.read(buffer_, sizeof buffer_), -1);
+  ASSERT_TRUE(stream.AwaitRequest()) << "what has come already";
+  EXPECT_EQ(stream.read(buffer_, 3), 3);
+  EXPECT_EQ(std::string(buffer_, 3), "sec");
+  EXPECT_EQ(stream.read(buffer_, sizeof buffer_), 2);
+}
+
+TEST_F(RequestStreamTest, ATrickleDoesNotMakeARequestLast) {
+  RequestBounds bounds;
+  bounds.reading = absl::Milliseconds(20);
+  RequestStream stream(sockets_[0], bounds);
+  Send("x");
+  ASSERT_TRUE(stream.AwaitRequest());
+  const absl::Duration began = Clock::System().Monotonic();
+  int bytes = 0;
+  for (; stream.read(buffer_, 1) == 1; ++bytes) Send("x");
+  EXPECT_GT(bytes, 0);
+  EXPECT_GE(Clock::System().Monotonic() - began, bounds.reading);
+}
+
+TEST_F(RequestStreamTest, AnAnswerThatIsNotTakenEnds) {
+  RequestBounds bounds;
+  bounds.answering = bounds.idle = absl::Milliseconds(20);
+  RequestStream stream(sockets_[0], bounds);
+  EXPECT_FALSE(stream.AwaitRequest());
+  const std::string page(1 << 20, 'x');
+  ssize_t taken = 0;
+  while ((taken = stream.write(page.data(), page.size())) > 0) {
+  }
+  EXPECT_EQ(taken, -1);
 }
 
 TEST_F(HttpServerTest, MoreConnectionsThanThreadsAreServedInTurn) {
