@@ -64,7 +64,8 @@ class EchoDoor final : public CallDoor {
 // Raw calls on a queue of their own.
 class RawClient {
  public:
-  explicit RawClient(int port, const std::string& method, int timeout_ms = 20'000) {
+  explicit RawClient(int port, const std::string& method, int timeout_ms = 20'000, grpc_compression_algorithm compression = GRPC_COMPRESS_NONE) {
+    context_.set_compression_algorithm(compression);
     grpc::ChannelArguments arguments;
     arguments.SetMaxReceiveMessageSize(-1);
     arguments.SetInt("grpc.http2.bdp_probe", 0);  // what is not read stays with the server
@@ -277,6 +278,20 @@ TEST_F(CallTest, AnyDeadlineThatGrpcCanSayIsOneToCome) {
     EXPECT_EQ(answer.find("too late"), std::string::npos) << timeout;
     EXPECT_NE(answer.find(testing::BigEndian32(2) + "no"), std::string::npos) << timeout;
   }
+}
+
+TEST_F(CallTest, ACallWhoseMessagesGrpcWouldDecompressIsRefused) {
+  for (const grpc_compression_algorithm algorithm : {GRPC_COMPRESS_DEFLATE, GRPC_COMPRESS_GZIP}) {
+    RawClient client(port_, "/t/Unary", 20'000, algorithm);
+    client.Write(std::string(4 << 20, 'x'));
+    client.WritesDone();
+    client.Read();
+    const grpc::Status status = client.Finish();
+    EXPECT_EQ(status.error_code(), grpc::StatusCode::UNIMPLEMENTED) << status.error_message();
+  }
+  RawClient client(port_, "/t/Unary");
+  client.Write("plain");
+  EXPECT_EQ(client.Read(), "plain");
 }
 
 class SpentBudgetTest : public CallTest {

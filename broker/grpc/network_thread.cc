@@ -152,6 +152,9 @@ void NetworkThreads::AddTo(grpc::ServerBuilder& builder) {
   for (auto& thread : threads_) thread->queue_->completions = builder.AddCompletionQueue();
   builder.SetMaxReceiveMessageSize(static_cast<int>(options_.request_bytes_max) + kTransportExtraBytes);
   builder.SetMaxSendMessageSize(-1);
+  // gRPC decompresses a message whole, whatever it becomes: 8 MB may be 8 GB. Batches have codecs of their own, which are bounded.
+  builder.AddChannelArgument(GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION, 0);
+  for (const grpc_compression_algorithm algorithm : {GRPC_COMPRESS_DEFLATE, GRPC_COMPRESS_GZIP}) builder.SetCompressionAlgorithmSupportStatus(algorithm, false);
   // Without this a stalled stream's window grows to 33 MB.
   builder.AddChannelArgument("grpc.http2.bdp_probe", 0);
   builder.AddChannelArgument("grpc.http2.lookahead_bytes", static_cast<int>(kTransportWindowBytes));
