@@ -206,8 +206,12 @@ Status LocalMetadataStore::Commit(rocksdb::WriteBatch& batch, Revision revision)
   batch.Put(rocksdb::Slice(kRevisionKey.data(), kRevisionKey.size()), EncodeInt(revision) + EncodeInt(next_lease_));
   rocksdb::WriteOptions options;
   options.sync = true;
-  failed_ = FromRocksDb(db_->Write(options, &batch), "write");
-  if (failed_.ok()) failed_ = synced_file_->Write(db_->GetLatestSequenceNumber());
+  const rocksdb::Status written = db_->Write(options, &batch);
+  const Status why = written.ok() ? synced_file_->Write(db_->GetLatestSequenceNumber()) : FromRocksDb(written, "write");
+  if (why.ok()) return why;
+  const char* const first_step = written.IsNoSpace() ? "free space on its disk" : "see to its disk";
+  failed_ = Error(ReasonOf(why), "metadata: takes no more changes; " + std::string(first_step) + ", then restart the broker: " + MessageOf(why));
+  options_.on_failure(failed_);
   return failed_;
 }
 

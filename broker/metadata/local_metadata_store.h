@@ -3,6 +3,7 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -27,6 +28,8 @@ struct LocalMetadataOptions {
   std::size_t history_events_max = 10'000;  // a watch may start this far back, but never before the process did
   bool must_exist = false;                  // it was whole once: what is not there was lost, and is not created again
   Clock* clock = &Clock::System();          // of leases
+  // With the error of the first write that failed, inside that write; it must only hand over. Of any thread.
+  std::function<void(const Status&)> on_failure = [](const Status&) {};
   rocksdb::Env* env = nullptr;              // nullptr: the system's. Tests inject power loss here
 };
 
@@ -38,7 +41,7 @@ struct LocalMetadataOptions {
 //   'r'        revision i64, next lease i64
 // Threading: safe from any thread. One transaction at a time holds the lock across its sync, so that nobody reads what is not durable yet; watch
 // callbacks run inside it. Nobody but the metadata strand waits there.
-// Errors: STORAGE_ERROR; of Open also SHARD_DAMAGED, where less is there than anybody was told of; nothing is changed then. After a failed write the store takes no further ones until the process restarts.
+// Errors: STORAGE_ERROR; of Open also SHARD_DAMAGED, where less is there than anybody was told of; nothing is changed then. After a failed write the store takes no further ones until the process restarts, and says so.
 class LocalMetadataStore final : public MetadataStore {
  public:
   static StatusOr<std::unique_ptr<LocalMetadataStore>> Open(const std::string& directory, const LocalMetadataOptions& options = {});

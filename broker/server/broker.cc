@@ -37,6 +37,7 @@
 #include "broker/server/process_setup.h"
 #include "broker/server/shard_opening.h"
 #include "broker/server/version.h"
+#include "storage/base/mutex.h"
 
 namespace cordwood::broker {
 namespace {
@@ -89,6 +90,8 @@ struct Broker::Parts {
   HttpServer http{health, [this] { return metrics.Text(); }};
 
   std::optional<DataDir> data_dir;
+  Mutex metadata_mu;
+  Status metadata_failed ABSL_GUARDED_BY(metadata_mu);  // why topics cannot be changed any more
   std::unique_ptr<MetadataStore> metadata;  // until the strand has it
   std::vector<std::unique_ptr<ShardDriver>> shards;  // the strand's while it is there: it adds that of compacted topics
   ShardList shard_list{std::vector<ShardDriver*>()};                          // the same, for everybody
@@ -153,6 +156,11 @@ Status Broker::OpenStorage() {
   p.data_dir.emplace(std::move(data_dir));
   LocalMetadataOptions metadata;
   metadata.must_exist = p.data_dir->in_use();
+  metadata.on_failure = [&p](const Status& failed) {
+    LogEvent(EventLevel::kError, MessageOf(failed));
+    MutexLock lock(p.metadata_mu);
+    p.metadata_failed = failed;
+  };
   // Before the shards: where it is refused, none of them has been recovered, which raises an epoch floor.
   CORDWOOD_ASSIGN_OR_RETURN(p.metadata, LocalMetadataStore::Open(p.data_dir->MetadataPath(), metadata));
   CORDWOOD_ASSIGN_OR_RETURN(p.shards, OpenShards(*p.data_dir, config_, p.clock));
@@ -296,6 +304,10 @@ void Broker::AddHealthChecks() {
   p.health.AddLive("network", [this] { return CheckNetwork(); });
   p.health.AddReady("startup", [this] { return serving_ ? absl::OkStatus() : Error(Reason::kShuttingDown, "not serving yet"); });
   p.health.AddReady("shutdown", [this] { return draining_ ? Error(Reason::kShuttingDown, "the broker is stopping") : absl::OkStatus(); });
+  p.health.AddReady("metadata", [&p] {
+    MutexLock lock(p.metadata_mu);
+    return p.metadata_failed;
+  });
   for (const ShardDriver* shard : p.shard_list.All()) {
     p.health.AddReady(ShardLabel(shard->id()), [store = &shard->store()] { return store->poisoned() ? store->poison_status() : absl::OkStatus(); });
   }

@@ -14,9 +14,12 @@
 #include <thread>
 
 #include "tests/integration/refusal_fixture.h"
+#include "tests/support/raw_wire.h"
 
 namespace cordwood::testing {
 namespace {
+
+using ::testing::HasSubstr;
 
 class DiskFullTest : public BrokerTest {
  protected:
@@ -71,6 +74,15 @@ class DiskFullTest : public BrokerTest {
       ++acknowledged_;
     }
     return absl::OkStatus();
+  }
+  // With 20 KB of zeros before it: the log of the metadata has 4 MiB allocated ahead, which want to be used up.
+  Status Retain(const std::string& topic, std::int64_t ms) {
+    v1::AlterTopicConfigRequest request;
+    request.set_name(topic);
+    v1::ConfigEntry& entry = *request.add_set();
+    entry.set_key("retention.ms");
+    entry.set_value(std::string(20'000, '0') + std::to_string(ms));
+    return client().Call(&v1::Admin::Stub::AlterTopicConfig, request).status();
   }
   bool mounted_ = false;
   std::atomic<std::int64_t> acknowledged_ = 0;
@@ -147,6 +159,27 @@ TEST_F(NoRoomTest, AnAppendThatFindsNoRoomIsAnsweredAndNothingAcknowledgedIsLost
   EXPECT_GE(LogEnd("t"), 2 + acknowledged_);
   EXPECT_EQ(Values("t").substr(0, 3), "a b");
   EXPECT_TRUE(client().ProduceRecords("t", 0, {"c"}).ok());
+}
+
+TEST_F(NoRoomTest, AChangeOfATopicThatFindsNoRoomIsRefusedAndTheBrokerAsksForItsRestart) {
+  CreateTopic("t");
+  EXPECT_EQ(HttpGet(broker_->http_address(), "/readyz").code, 200);
+  TakeTheRest();
+  Status refused;
+  for (int i = 0; i < 1000 && refused.ok(); ++i) refused = Retain("t", 1'000'000 + i);
+  ShowRefusal("change a topic where the disk itself says no", refused);
+  EXPECT_EQ(ReasonOf(refused), Reason::kStorageError) << refused;
+  const std::string asks = "metadata: takes no more changes; free space on its disk, then restart the broker";
+  EXPECT_THAT(MessageOf(refused), HasSubstr(asks));
+  const HttpAnswer ready = HttpGet(broker_->http_address(), "/readyz");
+  EXPECT_EQ(ready.code, 503);
+  EXPECT_THAT(ready.body, HasSubstr("[-]metadata failed: " + asks));
+  EXPECT_THAT(broker_->Log(), HasSubstr("error " + asks));
+  EXPECT_LE(broker_->Terminate(), 1);
+  std::filesystem::remove(filler() + "-2");
+  Start();
+  EXPECT_EQ(Retain("t", 1'000'000), absl::OkStatus());
+  EXPECT_EQ(HttpGet(broker_->http_address(), "/readyz").code, 200);
 }
 
 }  // namespace
