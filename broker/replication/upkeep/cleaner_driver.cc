@@ -162,7 +162,7 @@ Status CleanerDriver::Clean(const Due& due) {
   }
 
   const CleaningTotals& totals = cleaner.totals();
-  cleaner.Conclude(&state, snapshot.total_bytes - snapshot.size_bytes, now_ms, limits.delete_retention_ms);
+  CORDWOOD_RETURN_IF_ERROR(cleaner.Conclude(&state, snapshot.total_bytes - snapshot.size_bytes, now_ms, limits.delete_retention_ms));
   const absl::Duration ended = clock_.Monotonic();
   state.last_run = CleaningRun{clock_.WallMs(), absl::ToInt64Milliseconds(ended - began), totals.read_bytes, totals.removed_bytes, totals.removed_records};
   CORDWOOD_RETURN_IF_ERROR(shard.RunAndWait([&](ShardTurn& turn) { return turn.StageCleaned(due.partition, {}, state, totals.removed_bytes); }));

@@ -130,6 +130,22 @@ TEST_F(CleanerDriverTest, TombstonesGoADayAfterTheyWereClean) {
   EXPECT_EQ(ReadAll(0), "1");
 }
 
+// What a run that ended half-way took away counts as appended, or the log would seem dirty for ever.
+TEST_F(CleanerDriverTest, TheRunAfterAnInterruptedOneLeavesTheLogClean) {
+  for (int i = 0; i < 10; ++i) Put("a", std::to_string(i));
+  std::vector<CleanedValue> gone;
+  for (int i = 0; i < 9; ++i) gone.push_back({Offset(i), Offset(i + 1), ""});
+  CleaningState half_way;
+  half_way.gaps_end = Offset(9);
+  ASSERT_EQ(Task([&](ShardTurn& turn) {
+    CORDWOOD_RETURN_IF_ERROR(turn.StageCleaningStart(handles_[0]).status());
+    return turn.StageCleaned(handles_[0], gone, half_way, 0);
+  }), absl::OkStatus());
+  EXPECT_EQ(CleanAll(), 1);
+  EXPECT_EQ(ReadAll(0), "9");
+  EXPECT_EQ(DirtyBytes(State(), CleaningFactsOf(handles_[0]->snapshot())), 0u);
+}
+
 TEST_F(CleanerDriverTest, AReaderDuringCleaningEndsWithTheLatestValues) {
   options_.chunk_bytes = 1;
   Make({});

@@ -3,6 +3,7 @@
 #include "storage/shard/compaction/log_cleaner.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "storage/log/compaction/batch_cleaner.h"
@@ -121,14 +122,19 @@ StatusOr<std::vector<CleanedValue>> LogCleaner::NextChunk(std::size_t bytes_max,
   return changed;
 }
 
-void LogCleaner::Conclude(CleaningState* state, std::uint64_t bytes_before_start, std::int64_t now_ms, std::int64_t delete_retention_ms) const {
+Status LogCleaner::Conclude(CleaningState* state, std::uint64_t bytes_before_start, std::int64_t now_ms, std::int64_t delete_retention_ms) const {
+  IndexCursor index(store_, plan_.partition);
+  CORDWOOD_ASSIGN_OR_RETURN(const std::optional<IndexEntry> entry, index.SeekAtOrBelow(covered_end_));
   if (plan_.clean_end != state->clean_end) state->bytes_before_clean_end = bytes_before_start;  // the log start had passed it
   state->bytes_before_clean_end += totals_.dirty_bytes;
+  // A run that ended half-way has taken of the dirty bytes before they were counted; the index knows what was appended.
+  if (entry.has_value()) state->bytes_before_clean_end = std::max(state->bytes_before_clean_end, entry->bytes_before);
   state->clean_end = std::max(state->clean_end, covered_end_);
   state->clean_bytes = totals_.kept_bytes;
   state->tombstones = totals_.tombstones;
   state->AddMark(covered_end_, now_ms, delete_retention_ms, plan_.tombstones_from);
   ++state->runs;
+  return absl::OkStatus();
 }
 
 StatusOr<CleaningState> ReadCleaningState(const ShardStore& store, PartitionId partition) {

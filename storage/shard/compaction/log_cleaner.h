@@ -63,7 +63,8 @@ class LogCleaner {
   bool done() const { return next_ >= covered_end_; }
 
   // After the last chunk: the log is clean up to covered_end(). `bytes_before_start`: ever appended below the plan's log start. The last run is the caller's to fill in.
-  void Conclude(CleaningState* state, std::uint64_t bytes_before_start, std::int64_t now_ms, std::int64_t delete_retention_ms) const;
+  // STORAGE_ERROR: the index cannot be read.
+  Status Conclude(CleaningState* state, std::uint64_t bytes_before_start, std::int64_t now_ms, std::int64_t delete_retention_ms) const;
 
   const CleaningTotals& totals() const { return totals_; }
 

@@ -43,7 +43,7 @@ struct CleanForTest {
       CORDWOOD_RETURN_IF_ERROR(commit(group));
     }
     if (writes_max-- == 0) return cleaner.totals();
-    cleaner.Conclude(&state, log.total_bytes() - log.size_bytes(), now_ms, delete_retention_ms);
+    CORDWOOD_RETURN_IF_ERROR(cleaner.Conclude(&state, log.total_bytes() - log.size_bytes(), now_ms, delete_retention_ms));
     CORDWOOD_RETURN_IF_ERROR(log.StageCleaned(group, {}, state));
     CORDWOOD_RETURN_IF_ERROR(commit(group));
     return cleaner.totals();
