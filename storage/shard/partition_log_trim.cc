@@ -51,9 +51,9 @@ bool PartitionLog::StageDropBelowStart(WriteGroup& group) {
   BatchCursor cursor(store_, id_);
   const StatusOr<bool> found = cursor.Seek(Offset(0));
   const StatusOr<IndexEntry> keep = IndexEntryAtOrBelow(start);
-  if (!found.ok() || !keep.ok()) return false;  // unreadable now; the next check tries again
+  if (!keep.ok()) return false;  // unreadable now; the next check tries again
   dropped_to_ = start;
-  if (!*found || cursor.batch().end_offset() > start) return false;
+  if (found.ok() && (!*found || cursor.batch().end_offset() > start)) return false;  // one that cannot be read may lie below
   group.DeleteRange(PartitionPrefix(id_).view(), BatchKey(id_, start).view());
   if (keep->offset > Offset(0)) {
     group.DeleteRange(PartitionKey(MetadataKind::kIndex, id_).view(), IndexKey(id_, keep->offset).view());

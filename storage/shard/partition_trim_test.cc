@@ -2,6 +2,7 @@
 // Moving the log start, dropping what lies below, cutting the tail: what is left is whole, and is rebuilt as it was.
 #include <filesystem>
 
+#include "storage/log/keys.h"
 #include "storage/shard/internal/partition_records_io.h"
 #include "storage/shard/retention.h"
 #include "storage/shard/testing/shard_fixture.h"
@@ -131,6 +132,19 @@ TEST_F(PartitionTrimTest, DroppingKeepsTheNewestEntryAtOrBelowTheStart) {
   EXPECT_THAT(Batches(30), ElementsAre("30", "33"));
   ExpectRebuiltAsItWas();
   EXPECT_FALSE(Drop());
+}
+
+// The disk would never get back what a log with one flipped bit forgets.
+TEST_F(PartitionTrimTest, ADamagedBatchBelowTheStartGoesWithTheOthers) {
+  StartWith(12);
+  WriteGroup damage;
+  damage.Put(BatchKey(kPartition, Offset(2)).view(), "no batch");
+  ASSERT_OK(CommitGroup(damage));
+  ASSERT_OK(MoveStart(24));
+  EXPECT_TRUE(Drop());
+  EXPECT_THAT(LogReader(*store_).Read(kPartition, {Offset(0), Offset(36), 1}).status().message(), ::testing::HasSubstr("found a batch from 24"));
+  EXPECT_THAT(IndexOffsets(), ElementsAre(24, 36));
+  ExpectRebuiltAsItWas();
 }
 
 TEST_F(PartitionTrimTest, EveryStartLeavesALogThatIsRebuiltAsItWas) {
