@@ -36,6 +36,7 @@ StatusOr<std::optional<TimestampHit>> FindLatest(const LogReader& reader, Partit
     CORDWOOD_ASSIGN_OR_RETURN(const std::optional<TimestampHit> hit, reader.FindTimestamp(id, snapshot.log_start, snapshot.high_watermark, ask));
     if (hit.has_value()) {
       latest = hit;
+      if (hit->timestamp_ms >= high) break;  // headers that lie may hide a later one
       low = hit->timestamp_ms + 1;
     } else {
       high = ask - 1;

@@ -2,7 +2,11 @@
 // Offsets by position, time and epoch over a real shard, and the log start.
 #include "broker/handlers/control/offsets_handler.h"
 
+#include <limits>
+
 #include "broker/handlers/handlers_fixture.h"
+#include "storage/base/coding.h"
+#include "storage/base/crc32c.h"
 
 namespace cordwood::broker {
 namespace {
@@ -16,9 +20,12 @@ class OffsetsHandlerTest : public HandlerFixture {
  protected:
   // One batch of one record.
   void Append(int partition, std::int64_t timestamp_ms, const std::string& topic = "t") {
+    Append(partition, MakeBatch({"v"}, Codec::kNone, timestamp_ms), topic);
+  }
+  void Append(int partition, SharedBytes value, const std::string& topic = "t") {
     auto stream = std::make_shared<ProduceStream>(false, &outcomes_);
     ProduceRequest request;
-    request.entries.push_back(EntryOfBatch(topic, partition, MakeBatch({"v"}, Codec::kNone, timestamp_ms)));
+    request.entries.push_back(EntryOfBatch(topic, partition, std::move(value)));
     const std::size_t before = outcomes_.all.size();
     ASSERT_EQ(produce_->Produce(stream, std::move(request)), absl::OkStatus());
     ASSERT_TRUE(RunUntil([&] { return outcomes_.all.size() > before; }));
@@ -96,6 +103,25 @@ TEST_F(OffsetsHandlerTest, MaxTimestampIsTheLatestRecordAlsoAfterTheLatestWasDel
   EXPECT_EQ(DeleteBefore(-1).log_start(), 4);
   EXPECT_EQ(latest().offset(), 4);
   EXPECT_EQ(latest().timestamp_ms(), -1);
+}
+
+// The broker does not look into compressed records, so a header may be silent about one of the end of time.
+TEST_F(OffsetsHandlerTest, MaxTimestampMayBeTheLargestThereIs) {
+  RecordView record;
+  RecordBatchBuilder builder;
+  for (const std::int64_t ms : {kNowMs, std::numeric_limits<std::int64_t>::max()}) {
+    record.timestamp_ms = ms;
+    builder.Add(record);
+  }
+  SharedBytes value = builder.Build(Codec::kLz4, {}, kSideHeaderBytes).value();
+  char* const batch = value.mutable_data() + kSideHeaderBytes;
+  StoreBigEndian(batch + 35, kNowMs);  // its max timestamp
+  StoreBigEndian(batch + 17, Crc32c({batch + kBatchCrcStart, value.size() - kSideHeaderBytes - kBatchCrcStart}));
+  Append(0, std::move(value));
+  EXPECT_EQ(DeleteBefore(1).log_start(), 1);
+  const auto latest = List([](auto& query) { query.set_max_timestamp(true); });
+  EXPECT_EQ(latest.offset(), 1);
+  EXPECT_EQ(latest.timestamp_ms(), std::numeric_limits<std::int64_t>::max());
 }
 
 TEST_F(OffsetsHandlerTest, WhatIsWrongWithOneQueryLeavesTheOthers) {
