@@ -208,6 +208,32 @@ TEST_F(TimestampTest, BisectsALargeIndex) {
   }
 }
 
+TEST_F(TimestampTest, WhatRetentionTookMeanwhileIsNoDataLoss) {
+  Start();
+  Append({100, 200, 300});
+  Append({400, 500});
+  Append({600});
+  const auto forget = [this](std::int64_t start) {
+    WriteGroup group;
+    ASSERT_OK(log_->StageLogStart(group, Offset(start)));
+    ASSERT_OK(Commit(group));
+    log_->StageDropBelowStart(group);
+    ASSERT_OK(Commit(group));
+  };
+  forget(4);
+  EXPECT_EQ(Find(100), "4@500");
+  EXPECT_EQ(Find(501), "5@600");
+  EXPECT_EQ(Find(601), "none");
+  Delete(4);
+  EXPECT_THAT(LogReader(*store_).FindTimestamp(kPartition, Offset(0), Offset(6), 100).status(), FailsWith(Reason::kCorruptMessage));
+  forget(6);
+  EXPECT_EQ(Find(100), "none");
+  WriteGroup group;
+  PartitionLog::StageDelete(group, kPartition);
+  ASSERT_OK(CommitGroup(group));
+  EXPECT_THAT(LogReader(*store_).FindTimestamp(kPartition, Offset(0), Offset(6), 100).status(), FailsWith(Reason::kUnknownTopicOrPartition));
+}
+
 TEST_F(TimestampTest, LogAppendTimeAnswersWithTheFirstRecordOfTheBatch) {
   Start();
   SharedBytes value = BatchOfText({"a", "b"}, 1);

@@ -55,7 +55,12 @@ StatusOr<std::optional<TimestampHit>> LogReader::FindTimestamp(PartitionId parti
   CleanedGaps gaps(store_, partition);
   CORDWOOD_ASSIGN_OR_RETURN(bool found, cursor.Seek(next));
   while (next < end) {
-    if (!found) return cursor.Gap(next);
+    if (!found || cursor.batch().base_offset() > next) {
+      CORDWOOD_ASSIGN_OR_RETURN(const Offset log_start_now, ReadLogStart(store_, partition));
+      next = std::max(next, log_start_now);
+      if (next >= end) break;
+      if (!found) return cursor.Gap(next);
+    }
     if (cursor.batch().base_offset() > next) {
       CORDWOOD_ASSIGN_OR_RETURN(const bool cleaned, gaps.Reach(cursor.batch().base_offset()));
       if (!cleaned) return cursor.Gap(next);

@@ -94,7 +94,10 @@ StatusOr<std::vector<CleanedValue>> LogCleaner::NextChunk(std::size_t bytes_max,
   while (found && cursor.batch().end_offset() <= covered_end_ && stretch < kStretchBytes && staged < bytes_max) {
     const RecordBatchView& batch = cursor.batch();
     const std::size_t size = batch.bytes().size();
-    if (batch.base_offset() > next_ && batch.base_offset() > plan_.gaps_end) return cursor.Gap(next_);  // the gaps of this run would hide it
+    if (batch.base_offset() > next_ && batch.base_offset() > plan_.gaps_end) {
+      CORDWOOD_ASSIGN_OR_RETURN(const Offset log_start_now, ReadLogStart(store_, plan_.partition));
+      if (batch.base_offset() > std::max(next_, log_start_now)) return cursor.Gap(next_);  // the gaps of this run would hide it
+    }
     CORDWOOD_RETURN_IF_ERROR(CheckSound(batch));
     CORDWOOD_ASSIGN_OR_RETURN(const CleanedBatch cleaned, CleanBatch(batch, rule));
     totals_.removed_records += static_cast<std::uint64_t>(batch.record_count() - cleaned.records);

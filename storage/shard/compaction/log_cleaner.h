@@ -58,7 +58,7 @@ class LogCleaner {
   Offset covered_end() const { return covered_end_; }
   // Second pass: of the next stretch of the log, the batches that change, about `bytes_max` of them, and in `*state` how far offsets may then be missing: to be
   // written together. `done()` afterwards says whether that was the last.
-  // CORRUPT_MESSAGE as above, and where a batch is missing.
+  // CORRUPT_MESSAGE as above, and where a batch is missing that retention has not taken meanwhile.
   StatusOr<std::vector<CleanedValue>> NextChunk(std::size_t bytes_max, CleaningState* state);
   bool done() const { return next_ >= covered_end_; }
 

@@ -193,6 +193,30 @@ TEST_F(LogCleanerTest, WhatTheLogStartHasPassedIsNotBroughtBack) {
   EXPECT_THAT(log_->StageCleaned(group, std::vector<CleanedValue>{{Offset(2), Offset(9), value}}, state), FailsWith(Reason::kStorageError));
 }
 
+TEST_F(LogCleanerTest, ARunThatRetentionOvertakesGoesOnAtTheLogStart) {
+  Start();
+  for (int i = 0; i < 6; ++i) ASSERT_OK(Append(BatchOfKeys({{i % 2 == 0 ? "a" : "b", std::to_string(i)}})).status());
+  WriteGroup group;
+  CleaningPlan plan;
+  plan.partition = kPartition;
+  plan.end = log_->StageCleaningStart(group);
+  plan.map_bytes = 1 << 20;
+  ASSERT_OK(Commit(group));
+  LogCleaner cleaner(*store_, plan, [](std::size_t) { return true; });
+  ASSERT_OK(cleaner.ReadKeys());
+  ASSERT_OK(log_->StageLogStart(group, Offset(3)));
+  ASSERT_OK(Commit(group));
+  ASSERT_TRUE(log_->StageDropBelowStart(group));
+  ASSERT_OK(Commit(group));
+  CleaningState state;
+  const auto values = cleaner.NextChunk(1 << 20, &state);
+  ASSERT_OK(values.status());
+  EXPECT_TRUE(cleaner.done());
+  ASSERT_OK(log_->StageCleaned(group, *values, state));
+  ASSERT_OK(Commit(group));
+  EXPECT_EQ(Read(Offset(3)), "4:a=4 5:b=5");
+}
+
 TEST_F(LogCleanerTest, TimestampsAreFoundOverGaps) {
   Start();
   for (int i = 0; i < 6; ++i) {

@@ -22,6 +22,14 @@ StatusOr<std::optional<std::string>> GetPartitionRecord(const ShardStore& store,
   return std::optional<std::string>(std::move(value));
 }
 
+StatusOr<Offset> ReadLogStart(const ShardStore& store, PartitionId partition) {
+  CORDWOOD_ASSIGN_OR_RETURN(const std::optional<std::string> value, GetPartitionRecord(store, MetadataKind::kCheckpoint, partition));
+  if (!value.has_value()) return Error(Reason::kUnknownTopicOrPartition, "the topic was deleted");
+  const StatusOr<PartitionCheckpoint> checkpoint = DecodePartitionCheckpoint(*value);
+  if (!checkpoint.ok()) return Annotate(checkpoint.status(), Context(partition));
+  return checkpoint->log_start;
+}
+
 IndexCursor::IndexCursor(const ShardStore& store, PartitionId partition)
     : partition_(partition),
       lower_(PartitionKey(MetadataKind::kIndex, partition)),

@@ -21,6 +21,10 @@ class ShardStore;
 // The record's value; nullopt where there is none. STORAGE_ERROR names the partition.
 StatusOr<std::optional<std::string>> GetPartitionRecord(const ShardStore& store, MetadataKind kind, PartitionId partition);
 
+// Where the log starts by now: what a reader misses below that was taken by retention while it read. UNKNOWN_TOPIC_OR_PARTITION if all of it was
+// deleted; STORAGE_ERROR names the partition.
+StatusOr<Offset> ReadLogStart(const ShardStore& store, PartitionId partition);
+
 // Walks one partition's sparse index. One view of it, as of construction; lives for one job. Not thread-safe.
 class IndexCursor {
  public:
