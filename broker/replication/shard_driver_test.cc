@@ -354,6 +354,25 @@ TEST_F(ShardDriverTest, LogsAreCutOnceBelowTheirStart) {
   EXPECT_EQ(ReadAll(0), "b");
 }
 
+// A stop or a crash may come between the move and the cut.
+TEST_F(ShardDriverTest, LogsWhoseStartWasMovedAreCutOverAStopAndACrash) {
+  const auto is_cut = [&](std::size_t partition) {
+    return !LogReader(driver_->store()).Read(handles_[partition]->id, {Offset(0), Offset(2), 1}).ok();
+  };
+  for (const std::size_t partition : {0, 1}) {
+    for (const char* text : {"a", "b"}) Append(partition, text);
+  }
+  ASSERT_EQ(Task([&](ShardTurn& turn) { return turn.StageLogStart(handles_[0], Offset(1)); }), absl::OkStatus());
+  StopAndRestart();
+  EXPECT_TRUE(is_cut(0));
+  ASSERT_EQ(Task([&](ShardTurn& turn) { return turn.StageLogStart(handles_[1], Offset(1)); }), absl::OkStatus());
+  CrashAndRestart();
+  EXPECT_FALSE(is_cut(1));
+  Append(1, "c");
+  ASSERT_EQ(Task([&](ShardTurn& turn) { turn.StageDrops(10); return absl::OkStatus(); }), absl::OkStatus());
+  EXPECT_TRUE(is_cut(1));
+}
+
 TEST_F(ShardDriverTest, TruncationBelowTheHighWatermarkIsRefused) {
   Append(0, "a");
   const auto truncate = [&](ShardTurn& turn) { return turn.StageTruncate(handles_[0], Offset(0), LeaderEpoch(5)).status(); };

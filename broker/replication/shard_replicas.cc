@@ -45,6 +45,10 @@ Status ShardLoop::OpenReplica(const ReplicaHandlePtr& partition) {
   } else {
     (*replica)->Lead(store_->epoch_floor(), group_, actions_);
   }
+  if ((*replica)->log().log_start() > Offset(0)) {  // a stop may have come between its move and the cut
+    (*replica)->drop_pending = true;
+    drops_.push_back(partition);
+  }
   (*replica)->position = replicas_.size();
   partition->replica = replica->get();
   replicas_.push_back(*std::move(replica));
@@ -59,6 +63,7 @@ void ShardLoop::Touch(Replica& replica) {
 
 void ShardLoop::StageClose(Replica& replica) {
   closing_.push_back(Closing{&replica, replica.Snapshot(ReplicaPhase::kClosed)});
+  if (replica.drop_pending) replica.log().StageDropBelowStart(group_);
   replica.StageClose(group_);
 }
 
