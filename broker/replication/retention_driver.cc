@@ -19,6 +19,7 @@ constexpr absl::Duration kCheckEvery = absl::Seconds(1);
 // With less than this left, a second of appends could run past the last step of the ladder: then every writer looks for himself, too.
 constexpr std::uint64_t kTightBytes = 4ULL << 30;
 constexpr absl::Duration kCheckTightEvery = absl::Milliseconds(50);
+constexpr std::uint64_t kUncounted = 1;  // owed: by a run before the last start
 constexpr std::size_t kChunkMax = 256;  // partitions per task, so that appends come in between
 
 bool HasLimits(const RetentionLimits& limits) { return limits.retention_ms >= 0 || limits.retention_bytes >= 0; }
@@ -213,9 +214,10 @@ void RetentionDriver::Reclaim() {
     ShardStore& store = shard->store_for_reclaim();
     std::uint64_t& owed_bytes = owed_bytes_[shard];
     owed_bytes += shard->TakeReclaimableBytes();
+    const bool compact = store.options().kind == ShardKind::kCompact;  // there everything that stays is written anew, so much has to go
+    if (disk_fills && !compact && old_debts_.insert(shard).second && store.HasDeletedRanges()) owed_bytes = std::max(owed_bytes, kUncounted);
     if (owed_bytes == 0 || store.poisoned()) continue;
     const std::uint64_t before = store.disk_bytes();
-    const bool compact = store.options().kind == ShardKind::kCompact;  // there everything that stays is written anew, so much has to go
     const auto share = static_cast<std::uint64_t>((compact ? options_.reclaim_share_compact : options_.reclaim_share) * static_cast<double>(before));
     const std::uint64_t worth = std::max(compact ? share : std::min(share, options_.reclaim_bytes), options_.reclaim_bytes_min);
     if (owed_bytes < worth && !(disk_fills && (!compact || owed_bytes >= share / 3))) continue;
@@ -225,7 +227,7 @@ void RetentionDriver::Reclaim() {
     if (force_blobs) {
       const std::uint64_t after = store.disk_bytes();
       const std::uint64_t freed = before - std::min(before, after);
-      if (freed < owed_bytes / 2) (void)store.Reclaim(true);
+      if (freed < owed_bytes / 2 || (owed_bytes == kUncounted && store.HasMuchGarbage())) (void)store.Reclaim(true);
     }
     owed_bytes = 0;
   }

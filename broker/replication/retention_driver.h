@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "broker/metadata/cluster_image.h"
 #include "broker/replication/partition_table.h"
 #include "broker/replication/shard_driver.h"
@@ -88,6 +89,7 @@ class RetentionDriver {
   absl::Duration next_due_;
   // Of the reclaiming thread.
   absl::flat_hash_map<const ShardDriver*, std::uint64_t> owed_bytes_;  // what a compaction may give back
+  absl::flat_hash_set<const ShardDriver*> old_debts_;                   // of these what an earlier run owed is known
 
   std::atomic<DiskLevel> disk_level_{DiskLevel::kNormal};
   std::atomic<std::uint64_t> free_bytes_{0};

@@ -157,6 +157,26 @@ TEST_F(RetentionDriverTest, DeletedRecordsGiveTheSpaceBackWhereNoTopicHasALimit)
   EXPECT_TRUE(cordwood::testing::WaitUntil([&] { return driver_->store().disk_bytes() < 10'000'000u; }));
 }
 
+// Restarted between the deletion and the compaction, and nothing else is ever deleted.
+TEST_F(RetentionDriverTest, AFillingDiskGetsBackWhatAnEarlierRunOwedIt) {
+  options_.ladder.warn = DiskStep{100.0, UINT64_MAX};
+  Limit(-1, -1);
+  const std::string value(400'000, 'x');
+  for (int i = 0; i < 50; ++i) Append(0, value);
+  ASSERT_EQ(driver_->store_for_reclaim().Reclaim(false), absl::OkStatus());
+  ASSERT_EQ(Task([&](ShardTurn& turn) { return turn.StageLogStart(handles_[0], Offset(50)); }), absl::OkStatus());
+  Check();
+  driver_under_test_.reset();  // it knows the shard's driver
+  table_.Remove(TopicId(), PartitionIndex(0));
+  CrashAndRestart();
+  table_.Insert(handles_[0]);
+  Make();
+  driver_under_test_->CheckDisk();
+  ASSERT_EQ(driver_under_test_->disk_level(), DiskLevel::kWarn);
+  driver_under_test_->Reclaim();
+  EXPECT_TRUE(cordwood::testing::WaitUntil([&] { return driver_->store().disk_bytes() < 10'000'000u; }));
+}
+
 TEST_F(RetentionDriverTest, DiskLadderRefusesPartitionsBeforeProduce) {
   options_.ladder.refuse_partitions = DiskStep{100.0, UINT64_MAX};
   options_.ladder.refuse_produce = DiskStep{0.0, 0};

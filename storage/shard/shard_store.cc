@@ -41,14 +41,6 @@ Status CheckRoomToReclaim(rocksdb::DB& db, rocksdb::Env& env, const std::string&
   return Error(Reason::kDiskFull, directory + ": " + std::to_string(free) + " bytes are free, giving space back needs " + std::to_string(needed));
 }
 
-// Of the blob files' bytes more than a quarter belong to nothing.
-bool HasMuchGarbage(rocksdb::DB& db) {
-  std::uint64_t garbage = 0, all = 0;
-  db.GetIntProperty(rocksdb::DB::Properties::kLiveBlobFileGarbageSize, &garbage);
-  db.GetIntProperty(rocksdb::DB::Properties::kLiveBlobFileSize, &all);
-  return garbage > all / 4;
-}
-
 }  // namespace
 
 ShardStore::~ShardStore() { db_.reset(); }  // its listener touches the members after it
@@ -176,8 +168,21 @@ Status ShardStore::Reclaim(bool force_blobs) {
   }
   rocksdb::Status done = db_->CompactRange(compact, nullptr, nullptr);
   // If a compaction of RocksDB's own had all tables just then, nothing was left to rewrite, and its output still pins the old blob files.
-  if (done.ok() && rewrites_all && HasMuchGarbage(*db_)) done = db_->CompactRange(compact, nullptr, nullptr);
+  if (done.ok() && rewrites_all && HasMuchGarbage()) done = db_->CompactRange(compact, nullptr, nullptr);
   return FromRocksDb(done, options_.directory);
+}
+
+bool ShardStore::HasDeletedRanges() const {
+  rocksdb::TablePropertiesCollection tables;
+  if (!db_->GetPropertiesOfAllTables(&tables).ok()) return false;
+  return std::any_of(tables.begin(), tables.end(), [](const auto& table) { return table.second->num_range_deletions > 0; });
+}
+
+bool ShardStore::HasMuchGarbage() const {
+  std::uint64_t garbage = 0, all = 0;
+  db_->GetIntProperty(rocksdb::DB::Properties::kLiveBlobFileGarbageSize, &garbage);
+  db_->GetIntProperty(rocksdb::DB::Properties::kLiveBlobFileSize, &all);
+  return garbage > all / 4;
 }
 
 std::uint64_t ShardStore::disk_bytes() const {

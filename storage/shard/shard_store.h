@@ -89,6 +89,10 @@ class ShardStore {
   // The running Reclaim() ends soon, later ones at once, with an error; nothing is lost by it. For the way down, from any thread.
   void CancelReclaims() { reclaims_cancelled_.store(true, std::memory_order_relaxed); }
 
+  // What earlier runs owe: deleted ranges that wait in tables for a Reclaim(). Looks at every table.
+  bool HasDeletedRanges() const;
+  bool HasMuchGarbage() const;  // of the blob files' bytes more than a quarter belong to nothing
+
   std::uint64_t disk_bytes() const;  // of table, blob and log files; what was given up is not counted while its space comes back
   const ShardOptions& options() const { return options_; }
   rocksdb::DB& db() const { return *db_; }  // for the classes of this room
