@@ -186,8 +186,12 @@ void RetentionDriver::CheckTopic(const TopicImage& topic, std::int64_t now_ms) {
 
 void RetentionDriver::MarkGrowth(const std::vector<ReplicaHandlePtr>& partitions) {
   ForEachShard(shards_, partitions, [](const ReplicaHandlePtr& p) -> const ReplicaHandlePtr& { return p; },
-               [](ShardTurn& turn, const ReplicaHandlePtr& partition) { return turn.StageRetentionMark(partition); });
-  for (const ReplicaHandlePtr& partition : partitions) marked_[partition->id] = partition->snapshot().log_end;
+               [this](ShardTurn& turn, const ReplicaHandlePtr& partition) -> Status {
+                 CORDWOOD_RETURN_IF_ERROR(turn.StageRetentionMark(partition));
+                 CORDWOOD_ASSIGN_OR_RETURN(const PartitionLog* log, turn.Open(partition));
+                 marked_[partition->id] = log->log_end();  // the checking thread waits; afterwards it may be beyond the mark
+                 return absl::OkStatus();
+               });
 }
 
 void RetentionDriver::MoveLogStarts(const std::vector<LogStartMove>& moves) {

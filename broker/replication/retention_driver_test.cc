@@ -2,6 +2,7 @@
 #include "broker/replication/retention_driver.h"
 
 #include "broker/replication/replication_fixture.h"
+#include "storage/shard/retention.h"
 #include "tests/support/wait_until.h"
 
 namespace cordwood::broker {
@@ -121,6 +122,52 @@ TEST_F(RetentionDriverTest, ClockSetBackLosesNothing) {
   clock_.SetWall(clock_.WallMs() - 3'600'000);
   Check();
   EXPECT_EQ(LogStart(), Offset(0));
+}
+
+// One shard is looked at after the other: what comes into the first meanwhile is not marked yet.
+TEST_F(RetentionDriverTest, RecordsThatComeDuringACheckGoWithTheNext) {
+  Limit(1000, -1);
+  ShardOptions options = store_options_;
+  options.directory = directory_.path() + "/shard-001";
+  options.synced_file = options.directory + ".synced";
+  options.shard = ShardId(1);
+  ShardDriver second(ShardStore::Open(options).value(), driver_options_, clock_);
+  second.Start();
+  const auto slow = std::make_shared<ReplicaHandle>(TopicId(), PartitionIndex(1), PartitionId(9), second, ReplicaSnapshot());
+  ASSERT_EQ(second.RunAndWait([&](ShardTurn& turn) {
+    turn.StageCreate(slow->id, PartitionIdentity{});
+    return absl::OkStatus();
+  }), absl::OkStatus());
+  ASSERT_EQ(second.RunAndWait([&](ShardTurn& turn) { return turn.Open(slow).status(); }), absl::OkStatus());
+  TestOp in_second;
+  in_second.outbox = &network_->outbox;
+  in_second.entries.push_back(EntryOf(0, "b"));
+  in_second.entries[0].partition = slow;
+  second.Append(&in_second);
+  Await(in_second);
+  table_.Insert(slow);
+
+  Append(0, "a");
+  const auto is_marked = [this] {
+    return FindRetentionPoint(driver_->store(), {handles_[0]->id, Offset(0), Offset(9), 0, {0, -1}}, INT64_MAX)->has_value();
+  };
+  bool sent = false;
+  const auto look = [&] {  // before the logs are marked
+    if (std::exchange(sent, true)) return image_;
+    second.Run([&](ShardTurn&) {
+      EXPECT_TRUE(cordwood::testing::WaitUntil(is_marked));
+      Send(EntryOf(0, "late"));
+      return driver_->RunAndWait([](ShardTurn&) { return absl::OkStatus(); });
+    }, [](Status) {});
+    return image_;
+  };
+  driver_under_test_ = std::make_unique<RetentionDriver>(std::vector<ShardDriver*>{driver_.get(), &second}, table_, look, options_, clock_);
+  Check();
+  EXPECT_EQ(handles_[0]->snapshot().log_end, Offset(2));
+  EXPECT_EQ(LogStart(), Offset(1));
+  Check();
+  EXPECT_EQ(LogStart(), Offset(2));
+  driver_under_test_.reset();
 }
 
 TEST_F(RetentionDriverTest, ShorterRetentionIsFollowedAtOnce) {
