@@ -41,8 +41,9 @@ class LogReader {
   // fails, since retention may have removed what was asked for.
   StatusOr<ReadResult> Read(PartitionId partition, const ReadRange& range) const;
 
-  // By the sparse index, then at most about 1 MiB of batches. nullopt: no record in [log_start, end) is that late. What retention takes meanwhile is passed over;
-  // UNKNOWN_TOPIC_OR_PARTITION if the topic is deleted meanwhile.
+  // By the sparse index, then about 1 MiB of batches; more, up to all of the log, where a record that late is gone below the log start, for the index still tells
+  // of it. nullopt: no record in [log_start, end) is that late. What retention takes meanwhile is passed over; UNKNOWN_TOPIC_OR_PARTITION if the topic is deleted
+  // meanwhile.
   StatusOr<std::optional<TimestampHit>> FindTimestamp(PartitionId partition, Offset log_start, Offset end, std::int64_t timestamp_ms) const;
 
  private:
