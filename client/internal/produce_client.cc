@@ -44,7 +44,7 @@ ProduceClient::ProduceClient(ClientLoop& loop, BrokerConnection& connection, Met
                ProduceSource{[this](auto* batches, auto* retired) { return TakeClosed(batches, retired); },
                              [this](std::uint32_t slot) { SlotFreed(slot); },
                              [this](TopicId id) { TopicGone(id); },
-                             [this](std::size_t memory_bytes, std::size_t records) { Released(memory_bytes, records); }},
+                             [this](std::size_t memory_bytes, std::size_t records, absl::Duration begun) { Released(memory_bytes, records, begun); }},
                options.codec, options.core) {}
 
 ProduceClient::~ProduceClient() { (void)Close(absl::ZeroDuration()); }
@@ -174,6 +174,7 @@ Status ProduceClient::WaitForMemory(std::size_t bytes, absl::Duration deadline) 
 
 void ProduceClient::CloseBatch(Topic& topic, std::shared_ptr<OpenBatch>* batch) {
   open_.erase((*batch)->by_age);
+  under_way_[(*batch)->created] += (*batch)->acks.size();
   topic.sticky.BatchClosed((*batch)->partition, topic.image.partitions());
   closed_.push_back(std::move(*batch));
   *batch = nullptr;
@@ -212,7 +213,6 @@ bool ProduceClient::Add(Topic& topic, const ProduceRecord& record, AckCallback a
   batch->acks.push_back(std::move(ack));
   batch->memory_bytes += grown;
   memory_bytes_ += grown;
-  ++unfinished_;
   if (batch->builder.plain_bytes() >= options_.batch_bytes) CloseBatch(topic, &batch);
   // The loop looks when a batch is full; for the others one linger timer at a time is enough.
   const bool wake = !posted_ && (!closed_.empty() || !loop_knows_);
@@ -280,29 +280,43 @@ ProduceClient::Known ProduceClient::known() const {
   return {topics_.size(), next_slot_};
 }
 
-void ProduceClient::Released(std::size_t bytes, std::size_t records) {
+void ProduceClient::Released(std::size_t bytes, std::size_t records, absl::Duration begun) {
   MutexLock lock(mu_);
   memory_bytes_ -= bytes;
-  unfinished_ -= records;
+  const auto found = under_way_.find(begun);
+  if ((found->second -= records) == 0) under_way_.erase(found);
   changed_.SignalAll();
 }
 
+bool ProduceClient::IsFinished(absl::Duration begun_max) const {
+  return (open_.empty() || open_.front()->created > begun_max) && (under_way_.empty() || under_way_.begin()->first > begun_max);
+}
+
+std::uint64_t ProduceClient::CountUnfinished(absl::Duration begun_max) const {
+  std::uint64_t records = 0;
+  for (auto i = open_.begin(); i != open_.end() && (*i)->created <= begun_max; ++i) records += (*i)->acks.size();
+  for (auto i = under_way_.begin(); i != under_way_.end() && i->first <= begun_max; ++i) records += i->second;
+  return records;
+}
+
 Status ProduceClient::Flush(absl::Duration timeout) {
-  const absl::Duration deadline = Now() + timeout;
+  absl::Duration called;
   {
     MutexLock lock(mu_);
+    called = Now();  // no batch that is there was begun later
     ++hurrying_;
   }
+  const absl::Duration deadline = called + timeout;
   loop_.Post([this] { session_.Drain(); });
   MutexLock lock(mu_);
-  while (unfinished_ > 0) {
+  while (!IsFinished(called)) {
     const absl::Duration left = deadline - Now();
     if (left <= absl::ZeroDuration()) break;
     changed_.WaitFor(mu_, absl::ToChronoNanoseconds(std::min(left, absl::Hours(1))));
   }
   --hurrying_;
-  if (unfinished_ == 0) return absl::OkStatus();
-  return Error(Reason::kRequestTimedOut, std::to_string(unfinished_) + " records are not acknowledged yet");
+  if (IsFinished(called)) return absl::OkStatus();
+  return Error(Reason::kRequestTimedOut, std::to_string(CountUnfinished(called)) + " records are not acknowledged yet");
 }
 
 void ProduceClient::WaitForStreamEnd(absl::Duration deadline) {

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <list>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -58,7 +59,7 @@ class ProduceClient {
   // for a topic that is then deleted fails with UNKNOWN_TOPIC_ID, also if one of the same name is created: that is for later records.
   Status Send(std::string_view topic, const ProduceRecord& record, AckCallback ack);
 
-  // Waits until everything sent before is completed. REQUEST_TIMED_OUT after `timeout`; nothing is lost then.
+  // Waits until everything sent before is completed, whatever is sent meanwhile. REQUEST_TIMED_OUT after `timeout`; nothing is lost then.
   Status Flush(absl::Duration timeout);
   // Flush, then no more; with acks none until the broker has read everything, too. What is left after `timeout` is completed with REQUEST_TIMED_OUT. Idempotent.
   Status Close(absl::Duration timeout);
@@ -98,8 +99,11 @@ class ProduceClient {
   void SlotFreed(std::uint32_t slot);  // loop
   // Loop: the broker knows no topic of this id; the next Send() asks for the name again.
   void TopicGone(TopicId id);
-  // Loop: `records` are completed and their callbacks have run.
-  void Released(std::size_t bytes, std::size_t records);
+  // Loop: `records` of a batch that was begun then are completed and their callbacks have run.
+  void Released(std::size_t bytes, std::size_t records, absl::Duration begun);
+  // Of batches that were begun at `begun_max` or before: whether all are completed, and how many records are not.
+  bool IsFinished(absl::Duration begun_max) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  std::uint64_t CountUnfinished(absl::Duration begun_max) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   ClientLoop& loop_;
   MetadataCache& metadata_;
@@ -118,7 +122,7 @@ class ProduceClient {
   std::vector<std::uint32_t> free_slots_ ABSL_GUARDED_BY(mu_);
   std::uint32_t next_slot_ ABSL_GUARDED_BY(mu_) = 0;            // of those never given
   std::size_t memory_bytes_ ABSL_GUARDED_BY(mu_) = 0;
-  std::uint64_t unfinished_ ABSL_GUARDED_BY(mu_) = 0;  // records
+  std::map<absl::Duration, std::uint64_t> under_way_ ABSL_GUARDED_BY(mu_);  // records of closed batches not completed, by when those were begun
   int hurrying_ ABSL_GUARDED_BY(mu_) = 0;              // calls that wait for completions: while not zero, nothing lingers
   bool loop_knows_ ABSL_GUARDED_BY(mu_) = false;       // the loop will look by itself: posted to, or a linger timer is set
   bool posted_ ABSL_GUARDED_BY(mu_) = false;

@@ -4,6 +4,7 @@
 #include <malloc.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <string>
 #include <thread>
@@ -93,6 +94,28 @@ TEST_F(ProduceClientTest, MemoryFullOfBatchesThatLingerIsSentAtOnce) {
   for (int i = 0; i < 40; ++i) ASSERT_TRUE(Send(std::string(1000, 'x'), i % 3).ok());  // none fills a batch, each may linger for an hour
   ASSERT_TRUE(Flush().ok());
   EXPECT_EQ(Acks().size(), 40U);
+}
+
+TEST_F(ProduceClientTest, FlushWaitsForNothingThatIsSentAfterIt) {
+  std::atomic<bool> goes_on{true};
+  ProduceRecord record;
+  record.value = "x";
+  AckCallback again = [&](const auto&) {
+    if (goes_on) (void)Producer().Send("t", record, again);
+  };
+  ASSERT_TRUE(Producer().Send("t", record, again).ok());
+  EXPECT_TRUE(Flush().ok());
+  goes_on = false;
+  EXPECT_TRUE(Flush().ok());
+}
+
+TEST_F(ProduceClientTest, AFlushThatEndsEarlyCountsWhatItWaitedFor) {
+  log_.silent = true;
+  for (int i = 0; i < 5; ++i) ASSERT_TRUE(Send("x", i % 2).ok());
+  EXPECT_EQ(MessageOf(Producer().Flush(absl::ZeroDuration())), "5 records are not acknowledged yet");
+  log_.silent = false;
+  EXPECT_TRUE(Flush().ok());
+  EXPECT_EQ(Acks().size(), 5U);
 }
 
 TEST_F(ProduceClientTest, CloseIsBoundedAndEveryCallbackRunsOnce) {

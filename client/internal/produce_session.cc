@@ -97,7 +97,7 @@ void ProduceSession::RunCallbacks(PartitionIndex partition, const Completion& co
       ack(RecordAck{partition, completion.base_offset + static_cast<std::int64_t>(i)});
     }
   }
-  source_.released(completion.batch.memory_bytes, completion.batch.acks.size());
+  source_.released(completion.batch.memory_bytes, completion.batch.acks.size(), completion.batch.created);
 }
 
 void ProduceSession::RunCallbacks() {

@@ -40,8 +40,8 @@ struct ProduceSource {
   std::function<void(std::uint32_t slot)> slot_freed;
   // The broker refused a batch because it knows no such topic or partition.
   std::function<void(TopicId)> topic_gone;
-  // So many records are completed and their callbacks have run.
-  std::function<void(std::size_t memory_bytes, std::size_t records)> released;
+  // So many records of a batch that was begun then are completed and their callbacks have run.
+  std::function<void(std::size_t memory_bytes, std::size_t records, absl::Duration begun)> released;
 };
 
 // One wake-up at the earliest of the times that were asked for.
