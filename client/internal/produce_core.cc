@@ -245,7 +245,7 @@ std::optional<ProduceMessage> ProduceCore::NextMessage(absl::Duration now) {
 
   ProduceMessage message;
   message.sent_at = now;
-  for (std::size_t left = ready_.size(); left > 0 && message.bytes < room; --left) {
+  for (std::size_t left = ready_.size(); left > 0 && message.bytes < room && message.entries.size() < options_.message_entries_max; --left) {
     const std::uint32_t slot = ready_.front();
     ready_.pop_front();
     in_ready_[slot] = false;

@@ -30,6 +30,7 @@ struct ProduceCoreOptions {
   absl::Duration delivery_timeout = absl::Seconds(120);   // from a batch's creation to its last attempt
   absl::Duration answer_timeout = absl::Seconds(35);      // a stream that owes an answer for longer is given up
   std::size_t message_bytes_max = 1024 * 1024;            // of batches, unless a single one is larger
+  std::size_t message_entries_max = 10'000;               // a broker ends the stream for more
   std::size_t in_flight_batches_max = 5;                  // per partition: as many as a broker remembers
 };
 

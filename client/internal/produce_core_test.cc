@@ -292,6 +292,26 @@ TEST_F(ProduceCoreTest, MessagesStayBelowTheirLimit) {
   EXPECT_GE(sent_[0].entries.size(), 9U);
 }
 
+TEST_F(ProduceCoreTest, AMessageHasNoMoreEntriesThanABrokerTakes) {
+  Open(12'000);
+  RecordBatchBuilder builder;
+  builder.Add({Offset(0), 1, std::nullopt, std::string_view("a"), {}});
+  const SharedBytes bytes = *builder.Build(Codec::kNone, {});
+  for (std::uint32_t slot = 0; slot < 12'000; ++slot) {
+    ProduceBatch batch;
+    batch.bytes = bytes;
+    batch.acks.resize(1);
+    batch.created = now_;
+    core_.Enqueue(slot, std::move(batch));
+  }
+  SendAll();
+  ASSERT_EQ(sent_.size(), 2U);
+  EXPECT_EQ(sent_[0].entries.size(), 10'000U);
+  EXPECT_EQ(sent_[1].entries.size(), 2'000U);
+  AnswerAll();
+  EXPECT_TRUE(core_.idle());
+}
+
 TEST_F(ProduceCoreTest, WhatCannotBeSentInTimeIsFailed) {
   Open();
   Enqueue("a");
