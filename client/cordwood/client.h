@@ -20,7 +20,8 @@ struct SharedConnection;
 
 struct ClientOptions {
   std::chrono::milliseconds connect_timeout{3'000};   // 1 ms to 1 h, per address
-  std::chrono::milliseconds request_timeout{30'000};  // [request.timeout.ms] 1 ms to 1 h; an append that is not answered within it is tried again
+  // [request.timeout.ms] 1 ms to 1 h; an append that is not acknowledged within it, or within 5 min, is tried again
+  std::chrono::milliseconds request_timeout{30'000};
   // 5 s to 1 h. While something is under way or read ahead: a broker that was silent for so long is asked for a sign of life, and its connection
   // is given up after as long again. So a broker that stands still or a network that drops everything is noticed.
   std::chrono::milliseconds keepalive{10'000};

@@ -14,6 +14,7 @@ namespace {
 
 constexpr std::size_t kHandlesMax = 65'535;
 constexpr absl::Duration kTickMax = absl::Milliseconds(250);
+constexpr absl::Duration kAppendTimeoutMax = absl::Minutes(5);  // a broker refuses what asks for more
 constexpr char kProduceStream[] = "/cordwood.v1.Log/ProduceStream";
 constexpr char kInitProducer[] = "/cordwood.v1.Log/InitProducer";
 
@@ -168,7 +169,8 @@ void ProduceSession::OpenStream() {
 
 void ProduceSession::SendMessages() {
   if (!call_) return;
-  const auto timeout_ms = static_cast<std::int32_t>(std::max<std::int64_t>(absl::ToInt64Milliseconds(options_.answer_timeout * 6 / 7), 1));  // the broker gives up first
+  const absl::Duration timeout = std::min(options_.answer_timeout * 6 / 7, kAppendTimeoutMax);  // the broker gives up first
+  const auto timeout_ms = static_cast<std::int32_t>(std::max<std::int64_t>(absl::ToInt64Milliseconds(timeout), 1));
   while (auto message = core_.NextMessage(Now())) {
     std::vector<EntryName> names;
     names.reserve(message->entries.size());

@@ -153,6 +153,12 @@ TEST_F(ProducerTest, SendsWithEveryCodecAndEveryAcks) {
   EXPECT_TRUE(WaitUntil([&] { return Values("t") == expected; })) << Values("t");
 }
 
+TEST_F(ProducerTest, SendsWithTheLongestRequestTimeout) {
+  client_options_.request_timeout = std::chrono::hours(1);
+  Producer producer = NewProducer();
+  EXPECT_EQ(producer.Send("t", Value("x")).get().value().offset, 0);
+}
+
 TEST_F(ProducerTest, ACallbackThatThrowsIsCountedAndHoldsNothingUp) {
   std::atomic<int> told{0};
   client_options_.on_exception = [&](const std::exception_ptr&) {
