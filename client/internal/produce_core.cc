@@ -98,12 +98,13 @@ void ProduceCore::ApplyDone(const v1::Done& done, absl::Duration now, absl::Dura
     const ProduceMessage::Entry& entry = message.entries[i];
     if (refused[i] != nullptr) bound_[entry.slot] = false;  // a broker may refuse before it binds, or forget what was deleted
     for (const std::uint64_t serial : entry.serials) {
-      const Offset base(next_base < done.base_offset_size() ? done.base_offset(next_base) : -1);
-      ++next_base;
+      const int base = next_base++;
       if (refused[i] != nullptr) {
         partitions_[entry.slot].Refused(serial, FromEntryError(*refused[i]), entry.serials.size() > 1);
+      } else if (base < done.base_offset_size()) {
+        partitions_[entry.slot].Accepted(serial, Offset(done.base_offset(base)));
       } else {
-        partitions_[entry.slot].Accepted(serial, base);
+        partitions_[entry.slot].Refused(serial, Error(Reason::kUnknownServerError, "the broker's answer says nothing of this batch"), false);
       }
     }
     SettleSlot(entry.slot, now, backoff);

@@ -292,6 +292,20 @@ TEST_F(ProduceCoreTest, MessagesStayBelowTheirLimit) {
   EXPECT_GE(sent_[0].entries.size(), 9U);
 }
 
+TEST_F(ProduceCoreTest, ABatchOfWhichAnAnswerSaysNothingIsNotAcknowledged) {
+  Open(2);
+  Enqueue("a", 1, 0);
+  Enqueue("b", 1, 1);
+  SendAll();
+  ASSERT_EQ(sent_.size(), 1U);
+  v1::ProduceResponse response;
+  response.add_done()->set_seq(sent_[0].seq);
+  response.mutable_done(0)->add_errors()->set_reason(v1::INVALID_REQUEST);
+  core_.Answered(response, now_, kNoBackoff);
+  Collect();
+  EXPECT_EQ(outcome_, "INVALID_REQUESTx1 UNKNOWN_SERVER_ERRORx1");
+}
+
 TEST_F(ProduceCoreTest, AMessageHasNoMoreEntriesThanABrokerTakes) {
   Open(12'000);
   RecordBatchBuilder builder;
