@@ -170,6 +170,18 @@ TEST_F(ProduceClientTest, AfterTheBrokerDeniesATopicIdTheNameIsLookedUpAgain) {
   EXPECT_EQ(Acks(), (std::vector<std::string>{"0@0", "UNKNOWN_TOPIC_ID", "0@1", "UNKNOWN_TOPIC_ID"}));
 }
 
+TEST_F(ProduceClientTest, WithoutAcknowledgementsATopicThatWasCreatedAnewIsFoundToo) {
+  options_.core.acks = Acks::kNone;
+  ASSERT_TRUE(Send("of the old").ok());
+  ASSERT_TRUE(Flush().ok());
+  log_.topic = 'u';
+  Await([this] {
+    EXPECT_TRUE(Send("of the new").ok());
+    EXPECT_TRUE(Flush().ok());
+    return log_.Batches() > 1;
+  });
+}
+
 TEST_F(ProduceClientTest, WhileNoBrokerAnswersAboutATopicWhatIsKnownServesAndIsSeldomAskedFor) {
   LookUpEachTime();
   ASSERT_TRUE(Send("x").ok());

@@ -9,6 +9,11 @@
 #include "storage/base/check.h"
 
 namespace cordwood::client {
+namespace {
+
+constexpr std::size_t kRecentEntriesMax = 10'000;
+
+}  // namespace
 
 std::uint32_t ProduceCore::AddPartition() {
   partitions_.emplace_back(options_.idempotent && options_.acks != Acks::kNone, options_.in_flight_batches_max);
@@ -56,6 +61,8 @@ bool ProduceCore::Release(std::uint32_t slot) {
 }
 
 void ProduceCore::StreamOpened() {
+  recent_.clear();
+  recent_entries_ = 0;
   open_ = true;
   writing_ = false;
   bound_.assign(bound_.size(), false);
@@ -82,7 +89,30 @@ void ProduceCore::SettleSlot(std::uint32_t slot, absl::Duration now, absl::Durat
   MakeReady(slot);
 }
 
+// Nothing can be sent again, but what comes next is not to meet the same refusal for ever.
+void ProduceCore::ApplyLateRefusals(const v1::Done& done) {
+  const auto found = recent_.find(done.seq());
+  if (found == recent_.end()) return;
+  for (const v1::EntryError& error : done.errors()) {
+    if (error.entry() >= found->second.size()) continue;
+    const std::uint32_t slot = found->second[error.entry()];
+    bound_[slot] = false;
+    if (error.reason() == v1::UNKNOWN_TOPIC_ID || error.reason() == v1::UNKNOWN_TOPIC_OR_PARTITION) denied_.push_back(slot);
+  }
+}
+
+void ProduceCore::Remember(const ProduceMessage& message) {
+  std::vector<std::uint32_t>& slots = recent_[message.seq];
+  for (const ProduceMessage::Entry& entry : message.entries) slots.push_back(entry.slot);
+  recent_entries_ += slots.size();
+  while (recent_entries_ > kRecentEntriesMax && recent_.size() > 1) {
+    recent_entries_ -= recent_.begin()->second.size();
+    recent_.erase(recent_.begin());
+  }
+}
+
 void ProduceCore::ApplyDone(const v1::Done& done, absl::Duration now, absl::Duration backoff) {
+  if (options_.acks == Acks::kNone) return ApplyLateRefusals(done);
   const auto found = sent_.find(done.seq());
   if (found == sent_.end()) return;
   const ProduceMessage message = std::move(found->second);
@@ -262,6 +292,7 @@ std::optional<ProduceMessage> ProduceCore::NextMessage(absl::Duration now) {
     for (const ProduceMessage::Entry& entry : message.entries) {
       for (const std::uint64_t serial : entry.serials) unacknowledged_.emplace_back(entry.slot, serial);
     }
+    Remember(message);
     return message;
   }
   unanswered_bytes_ += message.bytes;

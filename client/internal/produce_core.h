@@ -83,6 +83,8 @@ class ProduceCore {
   bool overdue(absl::Duration now) const;               // the stream owes an answer, or to take a message, for too long: break it
   absl::Duration NextWake() const;                      // InfiniteDuration: no time of interest
   std::vector<Completion> TakeCompletions() { return std::exchange(completions_, {}); }
+  // Acks::kNone: slots of which the broker said, after their batches were completed, that it knows no such topic or partition.
+  std::vector<std::uint32_t> TakeDenied() { return std::exchange(denied_, {}); }
 
   bool idle() const { return unfinished_ == 0; }
   std::size_t unanswered_bytes() const { return unanswered_bytes_; }
@@ -94,6 +96,8 @@ class ProduceCore {
   void MakeReady(std::uint32_t slot);
   void SettleSlot(std::uint32_t slot, absl::Duration now, absl::Duration backoff);
   void ApplyDone(const v1::Done& done, absl::Duration now, absl::Duration backoff);
+  void ApplyLateRefusals(const v1::Done& done);
+  void Remember(const ProduceMessage& message);
   bool FillEntry(std::uint32_t slot, absl::Duration now, std::size_t room, ProduceMessage* message);
   void Expire(std::uint32_t slot, absl::Duration now);
   void Completed(std::size_t completions_before, std::uint32_t slot);
@@ -120,7 +124,12 @@ class ProduceCore {
   std::size_t window_bytes_ = kFirstWindowBytes;
   std::size_t unanswered_bytes_ = 0;
   std::size_t single_left_ = 0;               // batches to be sent one per message, after the transport refused some message
-  std::vector<std::pair<std::uint32_t, std::uint64_t>> unacknowledged_;  // Acks::kNone: with the transport
+
+  // Acks::kNone.
+  std::vector<std::pair<std::uint32_t, std::uint64_t>> unacknowledged_;  // with the transport
+  std::map<std::uint64_t, std::vector<std::uint32_t>> recent_;  // slots of the entries of the last messages, by seq: only refusals are answered
+  std::size_t recent_entries_ = 0;
+  std::vector<std::uint32_t> denied_;
 };
 
 }  // namespace cordwood::client

@@ -404,6 +404,16 @@ TEST_F(ProduceCoreAcksNoneTest, ABatchIsDoneWhenTheTransportHasIt) {
   EXPECT_TRUE(core_.idle());
 }
 
+TEST_F(ProduceCoreAcksNoneTest, AfterARefusalTheStreamIsToldAgainWhatTheHandleMeans) {
+  Open();
+  Enqueue("a");
+  EXPECT_EQ(SendAndSeeNames(Reason::kDiskFull), "0:named");
+  Enqueue("b");
+  EXPECT_EQ(SendAndSeeNames(), "0:named");
+  Enqueue("c");
+  EXPECT_EQ(SendAndSeeNames(), "0");
+}
+
 TEST_F(ProduceCoreAcksNoneTest, AStreamThatTakesNoMessageIsOverdue) {
   Open();
   Enqueue("a");

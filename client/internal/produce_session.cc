@@ -148,6 +148,7 @@ void ProduceSession::OpenStream() {
     if (!response.ParseFromArray(message.view().data(), static_cast<int>(message.size()))) return call_.Cancel();
     Healthy();
     core_.Answered(response, Now(), refusal_backoff_.Next());
+    for (const std::uint32_t slot : core_.TakeDenied()) source_.topic_gone(names_[slot].topic_id);
     Pump();
   };
   events.on_written = [this] {
