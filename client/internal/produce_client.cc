@@ -34,6 +34,9 @@ struct ProduceClient::Topic {
   StickyPartitioner sticky;
   std::vector<std::shared_ptr<OpenBatch>> batches;        // by partition; null: none open
   std::vector<std::optional<std::uint32_t>> slots;        // by partition, of this topic id alone
+
+  // It may have been added since.
+  bool lacks(const std::optional<PartitionIndex>& partition) const { return partition.has_value() && partition->value() >= image.partitions(); }
 };
 
 ProduceClient::ProduceClient(ClientLoop& loop, BrokerConnection& connection, MetadataCache& metadata, const ProduceOptions& options)
@@ -233,13 +236,13 @@ Status ProduceClient::Send(std::string_view topic, const ProduceRecord& record, 
   {
     MutexLock lock(mu_);
     Topic* known = Find(topic);
-    if (known == nullptr || known->learn_at <= now) CORDWOOD_RETURN_IF_ERROR(LearnTopic(topic, deadline));
+    if (known == nullptr || known->learn_at <= now || known->lacks(record.partition)) CORDWOOD_RETURN_IF_ERROR(LearnTopic(topic, deadline));
     CORDWOOD_RETURN_IF_ERROR(WaitForMemory(size + kRecordOverheadBytes, deadline));
     while ((known = Find(topic)) == nullptr) {  // it was deleted while this waited
       CORDWOOD_RETURN_IF_ERROR(LearnTopic(topic, deadline));
       CORDWOOD_RETURN_IF_ERROR(WaitForMemory(size + kRecordOverheadBytes, deadline));
     }
-    if (record.partition.has_value() && (record.partition->value() < 0 || record.partition->value() >= known->image.partitions())) {
+    if (known->lacks(record.partition) || (record.partition.has_value() && record.partition->value() < 0)) {
       return Error(Reason::kUnknownTopicOrPartition, "topic \"" + std::string(topic) + "\" has no partition " + ToString(*record.partition) +
                                                          "; it has " + std::to_string(known->image.partitions()));
     }

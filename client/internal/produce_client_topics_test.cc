@@ -107,6 +107,19 @@ TEST_F(ProduceClientTest, ATopicCreatedAnewIsNotNamedByTheHandleOfTheOld) {
   EXPECT_EQ(Acks(), (std::vector<std::string>{"0@0", "0@1"}));
 }
 
+TEST_F(ProduceClientTest, APartitionThatIsNotKnownIsAskedForBeforeItIsRefused) {
+  log_.partitions = 1;
+  ASSERT_TRUE(Send("x", 0).ok());
+  log_.partitions = 3;
+  EXPECT_TRUE(Send("y", 2).ok());
+  EXPECT_EQ(log_.metadata_calls, 2);
+  const Status refused = Send("z", 3);
+  EXPECT_EQ(ReasonOf(refused), Reason::kUnknownTopicOrPartition);
+  EXPECT_EQ(MessageOf(refused), "topic \"t\" has no partition 3; it has 3");
+  ASSERT_TRUE(Flush().ok());
+  EXPECT_EQ(Acks().size(), 2U);
+}
+
 TEST_F(ProduceClientTest, AnAnswerOlderThanWhatIsKnownTakesNoPartitionAway) {
   LookUpEachTime();
   ASSERT_TRUE(Send("x", 2).ok());
