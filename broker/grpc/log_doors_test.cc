@@ -233,6 +233,26 @@ TEST_F(SmallUnreadTest, ProduceCallsThatReadNothingEndOnceTheirAnswersHoldTooMuc
   for (const auto& context : contexts) context->TryCancel();
 }
 
+TEST_F(LogDoorsTest, OfAMessageThatAStreamRefusesEveryEntryIsRefused) {
+  grpc::ClientContext context;
+  auto stream = stub_->ProduceStream(&context);
+  v1::ProduceRequest wrong = RequestOf(1, 0, BatchText({"a"}) + BatchText({"b"}));
+  *wrong.add_entries() = RequestOf(1, 0, BatchText({"c"})).entries(0);
+  wrong.set_timeout_ms(-1);
+  stream->Write(wrong);
+  stream->WritesDone();
+  v1::ProduceResponse response;
+  ASSERT_TRUE(stream->Read(&response));
+  const v1::Done& done = response.done(0);
+  EXPECT_THAT(done.base_offset(), ElementsAre(-1, -1, -1));
+  ASSERT_EQ(done.errors_size(), 2);
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(done.errors(i).entry(), static_cast<std::uint32_t>(i));
+    EXPECT_EQ(done.errors(i).reason(), v1::INVALID_REQUEST);
+  }
+  EXPECT_TRUE(stream->Finish().ok());
+}
+
 class SmallRequestsTest : public LogDoorsTest {
  protected:
   SmallRequestsTest() { options_.request_bytes_max = 1000; }

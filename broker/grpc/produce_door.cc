@@ -6,11 +6,22 @@
 #include <utility>
 
 namespace cordwood::broker {
-
 namespace {
 
 // Whatever holds messages back, there may be many calls that read nothing.
 constexpr absl::Duration kUnreadPatience = absl::Seconds(1);
+
+// Of a request that was refused as a whole every entry is, so that nobody takes one for appended.
+void RefuseAll(const ProduceRequest& request, const Status& why, ProduceOutcome* outcome) {
+  std::size_t batches = 0;
+  for (const ProduceEntry& entry : request.entries) batches += std::max<std::size_t>(1, entry.values.size());
+  outcome->base_offsets.resize(batches, -1);
+  outcome->failures.resize(std::max<std::size_t>(1, request.entries.size()));
+  for (std::size_t i = 0; i < outcome->failures.size(); ++i) {
+    outcome->failures[i].entry = static_cast<std::uint32_t>(i);
+    outcome->failures[i].status = why;
+  }
+}
 
 }  // namespace
 
@@ -73,10 +84,11 @@ Status ProduceDoor::Take(grpc::ByteBuffer message, ByteCharge charge) {
   refused.seq = request->seq;
   refused.window_bytes = request->charge.bytes();
   Status status = doors_.handler().Produce(stream_, std::move(*request));
+  const bool is_outcome = !status.ok() && is_stream_;
+  if (is_outcome) RefuseAll(*request, status, &refused);
   request->Clear();  // what was refused
-  if (status.ok() || !is_stream_) return status;
+  if (!is_outcome) return status;
   doors_.handler().measures().errors.Count(ReasonOf(status));
-  refused.failures.emplace_back().status = std::move(status);
   OnOutcome(refused);
   return absl::OkStatus();
 }
