@@ -70,6 +70,26 @@ class CordAndDyingBrokersTest(CordCase):
         self.assertRegex(errors, r"(?m)^error: line 3: could not be sent within .*\[REQUEST_TIMED_OUT\]$")
         self.assertEqual(self.values(topic), b"one\n")
 
+    def test_after_a_long_outage_the_input_is_read_on(self):
+        topic = self.topic()
+        with self.producer_after_one_record(topic) as producer:
+            self.broker.kill()
+            producer.stdin.write(b"given up\n")
+            producer.stdin.flush()
+            while b"error: line 2: " not in producer.stderr.readline():
+                pass
+            self.broker.start()
+
+            def goes_through():
+                producer.stdin.write(b"perhaps\n")
+                producer.stdin.flush()
+                return b"perhaps\n" in self.values(topic)
+            wait_until(goes_through, "the producer is connected again")
+            producer.stdin.write(b"later\n" * 600)
+            producer.stdin.close()
+            self.assertEqual(producer.wait(COMMAND_SECONDS), 7, producer.stderr.read())
+        self.assertEqual(self.values(topic).count(b"later\n"), 600)
+
     def test_a_bench_ends_in_time_when_its_broker_does(self):
         benches = {"produce": ("--rate", "100/s"), "consume": ("--from", "end"), "e2e": ("--idle", "1ms", "--records", "100000")}
         topics = {name: self.topic() for name in benches}

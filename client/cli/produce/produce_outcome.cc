@@ -76,6 +76,7 @@ ProduceOutcome::Counts ProduceOutcome::counts() {
 
 void ProduceOutcome::Count(std::uint64_t place, const Result<RecordMetadata>& sent) {
   if (!sent) return CountFailure(place >> kSizeBits, ToStatus(sent.error().code(), sent.error().message()));
+  counts_.hopeless = false;  // an outage is over
   ++counts_.acknowledged;
   counts_.bytes += place & kSizeMax;
 }

@@ -37,7 +37,7 @@ class ProduceOutcome {
     std::uint64_t failed = 0;
     std::uint64_t named = 0;      // of the failed
     Status first_failure;
-    bool hopeless = false;  // the failures are about the broker, not about the records
+    bool hopeless = false;  // the last failures are about the broker, not about the records, and nothing was acknowledged since
     bool stdout_gone = false;  // the reader went away
     Status stdout_status;      // why nothing more can be written
   };
