@@ -16,6 +16,8 @@
 namespace cordwood::client {
 namespace {
 
+constexpr int kTrimTargetsMax = 10'000;  // a broker takes no more in one request
+
 // "key=value" each.
 Status AddConfigs(const std::vector<std::string>& configs, google::protobuf::RepeatedPtrField<v1::ConfigEntry>* entries) {
   for (const std::string& config : configs) {
@@ -97,6 +99,18 @@ StatusOr<v1::DeleteRecordsRequest> PlanTrim(const v1::TopicDescription& topic, c
     target->set_before_offset(before->value());
   }
   return request;
+}
+
+// Until one fails: `response` has the answers of those before it.
+Status DeleteInPieces(BrokerConnection& connection, const v1::DeleteRecordsRequest& request, v1::DeleteRecordsResponse* response) {
+  for (int done = 0; done < request.targets_size();) {
+    v1::DeleteRecordsRequest piece;
+    while (done < request.targets_size() && piece.targets_size() < kTrimTargetsMax) *piece.add_targets() = request.targets(done++);
+    v1::DeleteRecordsResponse answer;
+    CORDWOOD_RETURN_IF_ERROR(CallUnary<v1::Log>(connection, &v1::Log::Stub::DeleteRecords, piece, &answer));
+    response->MergeFrom(answer);
+  }
+  return absl::OkStatus();
 }
 
 ExitCode TellTrimmed(const GlobalOptions& global, const v1::TopicDescription& topic, const v1::DeleteRecordsRequest& request,
@@ -221,8 +235,10 @@ ExitCode TopicTrim(const GlobalOptions& global, const TopicOptions& options) {
   const auto request = PlanTrim(topic.topic(), *position, options.partition);
   if (!request.ok()) return Report(global, request.status());
   v1::DeleteRecordsResponse response;
-  if (const Status status = CallUnary<v1::Log>(**connection, &v1::Log::Stub::DeleteRecords, *request, &response); !status.ok()) return Report(global, status);
-  return TellTrimmed(global, topic.topic(), *request, response);
+  const Status status = DeleteInPieces(**connection, *request, &response);
+  if (!status.ok() && response.answers().empty()) return Report(global, status);
+  const ExitCode told = TellTrimmed(global, topic.topic(), *request, response);
+  return status.ok() ? told : Report(global, status);
 }
 
 ExitCode ClusterStatus(const GlobalOptions& global) {

@@ -102,6 +102,12 @@ class CordAdminTest(CordCase):
         answers = json.loads(self.ok("topic", "trim", topic, "--before", "end", "--yes", "-o", "json").out)["answers"]
         self.assertEqual([answer["log_start"] for answer in answers], ["0", "20"])
 
+    def test_trim_takes_a_topic_of_any_width(self):
+        topic = self.topic(10_001)
+        self.ok("produce", topic, "-p", 10_000, stdin=b"x\n")
+        self.assertEqual(self.ok("topic", "trim", topic, "--before", "end", "--yes").err, f"trimmed topic {topic}: 1 record deleted\n")
+        self.ok("topic", "rm", topic, "--yes")
+
     def test_a_dry_run_claims_no_state(self):
         answer = json.loads(self.ok("topic", "create", "dry", "-p", 2, "--dry-run", "-o", "json").out)
         self.assertEqual([p["state"] for p in answer["topic"]["partitions"]], ["not created"] * 2)
