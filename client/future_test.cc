@@ -25,6 +25,7 @@ TEST(FutureTest, GetGivesWhatAnotherThreadSets) {
   Future<std::string> future = promise.future();
   EXPECT_FALSE(future.ready());
   EXPECT_FALSE(future.wait_for(milliseconds(0)));
+  EXPECT_FALSE(future.wait_for(std::chrono::hours(24 * 365 * -295)));  // more nanoseconds than there are
   std::thread other([&] { promise.Set(std::string("seven")); });
   EXPECT_EQ(Text(future.get()), "seven");
   EXPECT_FALSE(future.valid());

@@ -60,7 +60,8 @@ class [[nodiscard]] Future {
     if (!valid() || state_->thread->is_elsewhere()) return false;
     constexpr std::chrono::milliseconds kLongest = std::chrono::hours(24 * 365);
     std::unique_lock lock(state_->mu);
-    return state_->arrived.wait_for(lock, std::min(timeout, kLongest), [this] { return state_->answer.has_value(); });
+    const auto bounded = std::clamp(timeout, std::chrono::milliseconds(0), kLongest);  // in nanoseconds either end would overflow
+    return state_->arrived.wait_for(lock, bounded, [this] { return state_->answer.has_value(); });
   }
 
   // Calls `function(Result<T>)` once with the answer: here if it is there already, else on the library's thread, where it must not block.
