@@ -61,6 +61,7 @@ void ProduceSession::Shutdown() {
   on_stream_end_ = nullptr;
   call_.Reset();
   init_call_.Reset();
+  channel_.reset();  // here, where its last call lets go of it, too
   for (ClientLoop::TimerId* timer : {&linger_timer_, &reopen_timer_}) loop_.CancelTimer(std::exchange(*timer, 0));
   tick_timer_.Cancel();
 }
