@@ -5,6 +5,7 @@
 #include <set>
 
 #include "client/consumer_offsets.h"
+#include "client/internal/group/message_pieces.h"
 #include "client/retry.h"
 #include "cordwood/v1/groups.grpc.pb.h"
 #include "cordwood/v1/log.pb.h"
@@ -17,20 +18,6 @@ Status ErrorOf(v1::Reason reason, const std::string& message) {
   error.set_reason(reason);
   error.set_message(message);
   return FromEntryError(error);
-}
-
-constexpr std::size_t kEntryBytes = 128;              // without names and metadata; really less
-constexpr std::size_t kMessageBytesMax = 768 * 1024;  // a message of Groups has at most 1 MiB and 10 000 entries
-
-// One message goes from `first` to here; it has at least one entry.
-template <class Iterator, class BytesOf>
-Iterator EndOfMessage(Iterator first, Iterator end, BytesOf bytes_of) {
-  std::size_t bytes = 0;
-  for (auto at = first; at != end; ++at) {
-    bytes += kEntryBytes + bytes_of(*at);
-    if (at != first && bytes > kMessageBytesMax) return at;
-  }
-  return end;
 }
 
 std::int32_t EpochOf(const v1::OffsetEntry& entry) { return entry.has_leader_epoch() ? entry.leader_epoch() : kNoLeaderEpoch.value(); }

@@ -1,32 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 // Commits in the stream: each is answered once, whatever becomes of the stream and of the member.
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "client/internal/group/member_core.h"
+#include "client/internal/group/message_pieces.h"
 #include "client/internal/rpc_error.h"
 #include "cordwood/v1/log.pb.h"
 
 namespace cordwood::client {
-namespace {
-
-constexpr std::size_t kEntryBytes = 128;             // without metadata; really less
-constexpr std::size_t kCommitBytesMax = 768 * 1024;  // a message of Groups has at most 1 MiB and 10 000 entries
-
-}  // namespace
 
 std::vector<std::vector<MemberCommitEntry>> InMessages(std::vector<MemberCommitEntry> entries) {
-  std::vector<std::vector<MemberCommitEntry>> messages(1);
-  std::size_t bytes = 0;
-  for (MemberCommitEntry& entry : entries) {
-    const std::size_t size = kEntryBytes + std::min(entry.metadata.size(), kCommitMetadataBytesMax);
-    if (bytes + size > kCommitBytesMax) {
-      messages.emplace_back();
-      bytes = 0;
-    }
-    bytes += size;
-    messages.back().push_back(std::move(entry));
-  }
+  std::vector<std::vector<MemberCommitEntry>> messages;
+  auto first = entries.begin();
+  do {
+    const auto end = EndOfMessage(first, entries.end(), [](const MemberCommitEntry& entry) { return std::min(entry.metadata.size(), kCommitMetadataBytesMax); });
+    messages.emplace_back(std::make_move_iterator(first), std::make_move_iterator(end));
+    first = end;
+  } while (first != entries.end());
   return messages;
 }
 
