@@ -80,16 +80,14 @@ void CopyInPlace(std::size_t first, std::deque<ConsumerRecord>* records) {
       batch->leader_epoch = LeaderEpoch(record.leader_epoch());
       batch->bytes = text;
     }
+    RecordView view{Offset(record.offset()), record.timestamp().time_since_epoch().count(), std::nullopt, std::nullopt, {}};
+    if (record.has_key()) view.key = copy(record.key());
+    if (record.has_value()) view.value = copy(record.value());
     for (const HeaderView& header : record.headers()) {
       const std::string_view key = copy(header.key);
-      batch->headers.push_back({key, header.value.has_value() ? std::optional(copy(*header.value)) : std::nullopt});
+      view.headers.push_back({key, header.value.has_value() ? std::optional(copy(*header.value)) : std::nullopt});
     }
-    const char* key = copy(record.key()).data();
-    const char* value = copy(record.value()).data();
-    batch->entries.push_back({key, value, record.offset(), record.timestamp().time_since_epoch().count(),
-                              record.has_key() ? static_cast<std::int32_t>(record.key().size()) : -1,
-                              record.has_value() ? static_cast<std::int32_t>(record.value().size()) : -1,
-                              static_cast<std::uint32_t>(batch->headers.size())});
+    AppendEntry(view, batch.get());
     copies.emplace_back(batch, static_cast<std::uint32_t>(batch->entries.size() - 1));
   }
   std::move(copies.begin(), copies.end(), records->begin() + static_cast<std::ptrdiff_t>(first));
