@@ -20,6 +20,7 @@
 #include "broker/http/connection_threads.h"
 #include "broker/http/request_stream.h"
 #include "storage/base/clock.h"
+#include "tests/support/raw_wire.h"
 
 namespace cordwood::broker {
 namespace {
@@ -56,6 +57,7 @@ class HttpServerTest : public ::testing::Test {
     EXPECT_EQ(server_.Bind("127.0.0.1", 0), absl::OkStatus());
     server_.Start();
   }
+  std::string Address() const { return "127.0.0.1:" + std::to_string(server_.port()); }
   httplib::Result Get(const std::string& path) { return httplib::Client("127.0.0.1", server_.port()).Get(path); }
 
   Status shard_;
@@ -118,53 +120,32 @@ TEST_F(HttpServerTest, AProbeIsAnsweredBesideHundredsOfSilentConnections) {
   }
 }
 
-// What comes back until the server closes the connection; "" where it closes without a word.
-class RawRequest {
- public:
-  explicit RawRequest(std::uint16_t port) : socket_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    address.sin_port = htons(port);
-    EXPECT_EQ(connect(socket_, reinterpret_cast<const sockaddr*>(&address), sizeof address), 0) << std::strerror(errno);
-  }
-  ~RawRequest() { close(socket_); }
-  // How much of `piece`, sent again and again, the server takes before it hangs up; at most `max` bytes.
-  std::size_t Flood(const std::string& piece, std::size_t max) {
-    std::size_t sent = 0;
-    while (sent < max && send(socket_, piece.data(), piece.size(), MSG_NOSIGNAL) > 0) sent += piece.size();
-    return sent;
-  }
-  std::string Answer() {
-    std::string all;
-    char buffer[4096];
-    for (ssize_t n = 0; (n = recv(socket_, buffer, sizeof buffer, 0)) > 0;) all.append(buffer, static_cast<std::size_t>(n));
-    return all;
-  }
-
- private:
-  const int socket_;
-};
+// How much of `piece`, sent again and again, the server takes before it hangs up; at most `max` bytes.
+std::size_t Flood(testing::RawConnection& connection, const std::string& piece, std::size_t max) {
+  std::size_t sent = 0;
+  while (sent < max && connection.Send(piece)) sent += piece.size();
+  return sent;
+}
 
 // cpp-httplib gathers whatever comes: 200 MB of a line were 200 MB of memory.
 TEST_F(HttpServerTest, ARequestThatDoesNotEndIsHungUpOn) {
   constexpr std::size_t kFlood = 64 << 20;
   const std::string text(64 * 1024, 'a');
   for (const std::string begin : {"GET /", "GET /livez HTTP/1.1\r\nX: ", "POST /livez HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"}) {
-    RawRequest request(server_.port());
-    request.Flood(begin, 1);
-    EXPECT_LT(request.Flood(begin[0] == 'P' ? std::string(64 * 1024, '1') : text, kFlood), kFlood) << begin;
+    testing::RawConnection request(Address());
+    request.Send(begin);
+    EXPECT_LT(Flood(request, begin[0] == 'P' ? std::string(64 * 1024, '1') : text, kFlood), kFlood) << begin;
   }
-  RawRequest headers(server_.port());
-  headers.Flood("GET /livez HTTP/1.1\r\n", 1);
-  EXPECT_LT(headers.Flood("X: a\r\n", kFlood), kFlood);
+  testing::RawConnection headers(Address());
+  headers.Send("GET /livez HTTP/1.1\r\n");
+  EXPECT_LT(Flood(headers, "X: a\r\n", kFlood), kFlood);
   EXPECT_TRUE(Get("/livez"));
 }
 
 TEST_F(HttpServerTest, RangesAreIgnored) {
-  RawRequest request(server_.port());
-  request.Flood("GET /metrics HTTP/1.1\r\nConnection: close\r\nRange: bytes=0-,0-,0-\r\n\r\n", 1);
-  const std::string answer = request.Answer();
+  testing::RawConnection request(Address());
+  request.Send("GET /metrics HTTP/1.1\r\nConnection: close\r\nRange: bytes=0-,0-,0-\r\n\r\n");
+  const std::string answer = request.ReadAll();
   EXPECT_EQ(answer.find("HTTP/1.1 200 OK"), 0u) << answer;
   EXPECT_EQ(answer.find("up 1"), answer.rfind("up 1")) << answer;
 }
