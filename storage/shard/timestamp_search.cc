@@ -56,15 +56,18 @@ StatusOr<std::optional<TimestampHit>> LogReader::FindTimestamp(PartitionId parti
   CORDWOOD_ASSIGN_OR_RETURN(bool found, cursor.Seek(next));
   while (next < end) {
     if (!found || cursor.batch().base_offset() > next) {
-      CORDWOOD_ASSIGN_OR_RETURN(const Offset log_start_now, ReadLogStart(store_, partition));
-      next = std::max(next, log_start_now);
-      if (next >= end) break;
-      if (!found) return cursor.Gap(next);
-    }
-    if (cursor.batch().base_offset() > next) {
-      CORDWOOD_ASSIGN_OR_RETURN(const bool cleaned, gaps.Reach(cursor.batch().base_offset()));
-      if (!cleaned) return cursor.Gap(next);
-      next = cursor.batch().base_offset();
+      bool cleaned = false;
+      if (found) {
+        CORDWOOD_ASSIGN_OR_RETURN(cleaned, gaps.Reach(cursor.batch().base_offset()));
+      }
+      if (cleaned) {
+        next = cursor.batch().base_offset();
+      } else {  // retention may have taken it meanwhile
+        CORDWOOD_ASSIGN_OR_RETURN(const Offset log_start_now, ReadLogStart(store_, partition));
+        next = std::max(next, log_start_now);
+        if (next >= end) break;
+        if (!found || cursor.batch().base_offset() > next) return cursor.Gap(next);
+      }
     }
     const RecordBatchView& batch = cursor.batch();
     if (batch.end_offset() > end) break;
